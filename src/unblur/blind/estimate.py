@@ -1,0 +1,180 @@
+"""Coarse to fine: the kernel and the prediction in turn."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from unblur.blind.kernel_step import Gradients, fit_kernel, support_radius
+from unblur.blind.prediction import predict
+from unblur.blind.score import Score, rate
+from unblur.blind.settings import Settings
+from unblur.fourier import taper_edges
+from unblur.progress import Progress, part, report
+
+__all__ = ["Estimate", "candidates", "estimate"]
+
+# A level must show this many windows side by side: with less, the border is all there is.
+_WINDOWS = 4
+_LEAST_SIDE = 3
+# Pixels that the support may grow by, on each side and at each finer level, where the size is found.
+_ROOM = 2
+_REFINING_GROWTH = 4.0
+# One candidate assumes a small blur: it starts at a finer level, and does not count where it reaches this.
+_SMALL = 25
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A kernel and how well it does.
+
+    Attributes:
+        kernel: (side, side).
+        score: see `unblur.blind.score`.
+        settings: what it was found with.
+    """
+
+    kernel: Tensor
+    score: Score
+    settings: Settings
+
+
+def candidates(settings: Settings, count: int) -> tuple[Settings, ...]:
+    """The settings, and variations that succeed where they fail, up to `count` of them."""
+    louder = 2 * settings.lambda_start
+    variations = (
+        settings,
+        replace(settings, lambda_start=louder, gamma=settings.gamma / 4),
+        replace(settings, lambda_start=louder, window=settings.window + 6, refinements=6),
+        replace(
+            settings,
+            lambda_start=louder,
+            window=max(settings.window - 2, _LEAST_SIDE),
+            max_kernel_size=min(settings.max_kernel_size, _SMALL),
+        ),
+    )
+    return variations[:count]
+
+
+def estimate(
+    image: Tensor,
+    settings: Settings,
+    *,
+    noise_std: float,
+    count: int = 4,
+    start: Tensor | None = None,
+    progress: Progress | None = None,
+) -> Estimate:
+    """Find the kernel of a blurred picture by the l0 gradient prior.
+
+    Minimise |k * u - v|^2 + lambda |grad u|_0 + gamma |k|^2 over u and k >= 0, coarse to fine, from several
+    settings; the best is chosen by a score that needs no truth.
+
+    Args:
+        image: v, (1, C, H, W), in [0, 1]; the mean of its channels is used.
+        settings: where to start; see `Settings`.
+        noise_std: standard deviation of the noise of the mean of the channels.
+        count: number of settings to try, 1 to 4.
+        start: a kernel (h, w) to start from instead of the blurred picture.
+        progress: called before each level; may raise `Cancelled`.
+
+    Returns:
+        The best of the candidates.
+
+    Source:
+        Anger, Facciolo & Delbracio, Blind Image Deblurring using the l0 Gradient Prior, IPOL 2019.
+    """
+    grey = image.mean(dim=(0, 1))
+    found = []
+    tried = candidates(settings, count)
+    for index, variation in enumerate(tried):
+        span = part(progress, index / len(tried), (index + 1) / len(tried))
+        kernel, cut = _descend(grey, variation, start, span)
+        if cut and found:
+            continue
+        found.append(Estimate(kernel, rate(grey, kernel, noise_std), variation))
+    report(progress, "kernel", 1.0)
+    return min(found, key=lambda one: one.score.cost)
+
+
+def _descend(
+    grey: Tensor, settings: Settings, start: Tensor | None, progress: Progress | None
+) -> tuple[Tensor, bool]:
+    """The kernel, and whether a smaller window than that of other candidates has cut it."""
+    sides = _sides(settings, min(grey.shape))
+    weight, prediction = settings.lambda_start, None
+    kernel = grey.new_ones(1, 1)
+    cut = False
+    for done, planned in enumerate(sides):
+        report(progress, "kernel", done / len(sides))
+        level = len(sides) - 1 - done
+        scale = settings.scale_factor**level
+        side = planned if settings.kernel_size or done == 0 else _grown(kernel, settings, sides)
+        blurred = taper_edges(_resize(grey, scale, grey.shape), (side // 2, side // 2))
+        if prediction is not None:
+            prediction = _fit(prediction, blurred)
+        elif start is not None:
+            prediction = predict(blurred, _scaled_start(start, scale), weight)
+        else:
+            prediction = blurred
+        gradients = Gradients.of(blurred)
+        refinements = settings.refinements if level == 0 else 0
+        for iteration in range(settings.iterations + refinements):
+            kernel = fit_kernel(
+                prediction,
+                gradients,
+                side,
+                gamma=settings.gamma,
+                threshold=settings.kernel_threshold_max,
+                isolated=settings.remove_isolated,
+            )
+            growth = 2.0 if iteration < settings.iterations else _REFINING_GROWTH
+            prediction = predict(blurred, kernel, weight, growth=growth)
+            weight = max(weight / settings.lambda_ratio, settings.lambda_min)
+        small = settings.max_kernel_size <= _SMALL and not settings.kernel_size
+        cut = cut or (small and done == 0 and support_radius(kernel) >= side // 2)
+    return kernel, cut
+
+
+def _sides(settings: Settings, shortest: int) -> list[int]:
+    """The kernel's side at each level, coarsest first; where it is found, only the first counts."""
+    if settings.kernel_size:
+        sides = [settings.kernel_size]
+        while sides[-1] > _LEAST_SIDE:
+            sides.append(max(_odd(sides[-1] * settings.scale_factor), _LEAST_SIDE))
+        return sides[::-1]
+    side = min(settings.window, _odd(shortest / _WINDOWS))
+    levels = 1
+    while side / settings.scale_factor**levels < settings.max_kernel_size and (
+        _WINDOWS * settings.window / settings.scale_factor**levels <= shortest
+    ):
+        levels += 1
+    return [max(side, 1)] * levels
+
+
+def _grown(kernel: Tensor, settings: Settings, sides: list[int]) -> int:
+    radius = support_radius(kernel) + _ROOM / 2
+    return min(_odd(2 * radius / settings.scale_factor + 1), _odd(settings.max_kernel_size))
+
+
+def _odd(length: float) -> int:
+    rounded = round(length)
+    return rounded if rounded % 2 else rounded + 1
+
+
+def _resize(grey: Tensor, scale: float, size: tuple[int, ...]) -> Tensor:
+    if scale == 1:
+        return grey
+    target = [max(round(side * scale), 8) for side in size]
+    return interpolate(grey[None, None], target, mode="bicubic", antialias=True)[0, 0]
+
+
+def _fit(prediction: Tensor, like: Tensor) -> Tensor:
+    return interpolate(prediction[None, None], list(like.shape), mode="bicubic")[0, 0]
+
+
+def _scaled_start(start: Tensor, scale: float) -> Tensor:
+    from unblur.blur import Kernel
+
+    return Kernel(start).resize(scale).pixels if scale < 1 else start

@@ -1,0 +1,8 @@
+"""Deconvolution: the blur is known."""
+
+from unblur.deconvolve.loop import iterate
+from unblur.deconvolve.richardson_lucy import richardson_lucy
+from unblur.deconvolve.sparse import hyper_laplacian, tv
+from unblur.deconvolve.wiener import wiener
+
+__all__ = ["hyper_laplacian", "iterate", "richardson_lucy", "tv", "wiener"]

@@ -1,0 +1,102 @@
+"""A blurred picture on the extended frame on which it is explained.
+
+The world does not end where the picture does: light from up to a kernel radius outside reaches its border.
+The frame is therefore extended by that radius (and on to a size that the FFT likes), and what the blurred
+picture would be out there is unknown. Clipped pixels are known only to be at least as bright as they look.
+
+Both are handled by completion (the E step of expectation-maximisation): a pixel that is not known is
+replaced by what the current estimate predicts for it, so that it neither pulls nor pushes. Solvers then
+work on a full, periodic frame, where a convolution is a product.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unblur.fourier import fast_size, pad_periodic
+
+__all__ = ["Observation", "observe"]
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What is known of the blurred picture, on the extended frame (H', W').
+
+    Attributes:
+        image: (B, C, H', W'), the picture with a smooth periodic continuation around it.
+        known: bool, broadcastable to `image`: the data term counts here. None: everywhere.
+        clipped: bool, likewise: `image` is a lower bound here. None: nowhere.
+        margin: rows above and columns left of the picture.
+        size: of the picture, (H, W).
+    """
+
+    image: Tensor
+    known: Tensor | None
+    clipped: Tensor | None
+    margin: Size
+    size: Size
+
+    def complete(self, predicted: Tensor) -> Tensor:
+        """Replace what is not known by `predicted`, the blurred estimate."""
+        if self.known is None:
+            return self.image
+        completed = torch.where(self.known, self.image, predicted)
+        if self.clipped is None:
+            return completed
+        return torch.where(self.clipped, torch.maximum(self.image, predicted), completed)
+
+    def crop(self, image: Tensor) -> Tensor:
+        """Cut the picture's part out of an image on the extended frame."""
+        (top, left), (height, width) = self.margin, self.size
+        return image[..., top : top + height, left : left + width]
+
+
+def observe(
+    image: Tensor,
+    radius: Size,
+    *,
+    boundary: str = "unknown",
+    clipped: Tensor | None = None,
+    ignored: Tensor | None = None,
+) -> Observation:
+    """Put a blurred picture on its extended frame.
+
+    Args:
+        image: (B, C, H, W).
+        radius: of the kernel, (r_y, r_x): the least margin.
+        boundary: "unknown" extends the frame; "periodic" takes the picture as one period, as it is.
+        clipped: bool, broadcastable to `image`: pixels that are at least as bright as they look.
+        ignored: bool, likewise: pixels of which nothing is known.
+    """
+    size = (image.shape[-2], image.shape[-1])
+    if boundary == "periodic":
+        frame, margin, inside = size, (0, 0), None
+        extended = image
+    else:
+        frame = (fast_size(size[0] + 2 * radius[0]), fast_size(size[1] + 2 * radius[1]))
+        margin = ((frame[0] - size[0]) // 2, (frame[1] - size[1]) // 2)
+        extended = pad_periodic(image, margin, frame)
+        inside = torch.zeros(frame, dtype=torch.bool, device=image.device)
+        inside[margin[0] : margin[0] + size[0], margin[1] : margin[1] + size[1]] = True
+        inside = inside[None, None]
+
+    clipped = None if clipped is None or not bool(clipped.any()) else clipped
+    ignored = None if ignored is None or not bool(ignored.any()) else ignored
+    known = inside
+    for mask in (clipped, ignored):
+        if mask is not None:
+            framed = _framed(mask, margin, frame)
+            known = ~framed if known is None else known & ~framed
+    return Observation(
+        extended, known, None if clipped is None else _framed(clipped, margin, frame), margin, size
+    )
+
+
+def _framed(mask: Tensor, margin: Size, frame: Size) -> Tensor:
+    height, width = mask.shape[-2:]
+    framed = mask.new_zeros((*mask.shape[:-2], *frame))
+    framed[..., margin[0] : margin[0] + height, margin[1] : margin[1] + width] = mask
+    return framed

@@ -1,0 +1,140 @@
+"""One photograph from file to file: read, deblurred, written whole or not at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from unblur.blur import Field, Kernel
+from unblur.jobs.files import check_target, open_source, rehearse, store
+from unblur.jobs.job import Job
+from unblur.jobs.page import Preview, preview
+from unblur.photo import Photo, read
+from unblur.progress import Progress, part, report
+from unblur.restore.api import Result, deblur
+
+__all__ = ["Outcome", "run"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job: all that the report knows, and small pictures if asked for."""
+
+    job: Job
+    record: Mapping[str, Any]
+    warnings: tuple[str, ...]
+    previews: tuple[Preview, ...] = ()
+
+
+def run(
+    job: Job,
+    progress: Progress | None = None,
+    *,
+    stdin: BinaryIO | None = None,
+    stdout: BinaryIO | None = None,
+) -> Outcome:
+    """Do `job`: every file is written whole, or is as it was before.
+
+    Args:
+        job: What to do.
+        progress: Called with the stage and the fraction done; may raise to stop the work.
+        stdin: Where a source of `STREAM` is read from; standard input if not given.
+        stdout: Where a target of `STREAM` is written to; standard output if not given.
+
+    Raises:
+        InputError: The source cannot be used, or it changed during the work.
+        OutputError: The target cannot be written, or exists and `overwrite` is not set.
+        UnblurError: Whatever else `deblur` reports.
+
+    Example:
+        >>> import tempfile, torch, unblur
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     grey = unblur.Photo.from_tensor(torch.full((3, 8, 8), 0.5))
+        ...     unblur.write(f"{folder}/a.png", grey)
+        ...     run(Job(f"{folder}/a.png", f"{folder}/b.png")).record["unchanged"]
+        ()
+        'flat: every pixel has the same value'
+    """
+    options = job.options
+    source = open_source(job.source, stdin)
+    check_target(job.target, overwrite=options.overwrite or options.in_place)
+    if options.save_kernel is not None:
+        check_target(options.save_kernel, overwrite=options.overwrite)
+    report(progress, "read", 0.0)
+    photo = read(
+        source.content,
+        salvage=options.salvage,
+        nonfinite=options.nonfinite,
+        encoding=options.encoding,
+    )
+    rehearse(
+        job.target,
+        photo,
+        format=photo.carried.format if options.in_place else options.format,
+        quality=options.quality,
+        background=options.background,
+    )
+    result = deblur(
+        photo,
+        job.method,
+        kernel=None if options.kernel is None else _load_kernel(options.kernel),
+        device=options.device,
+        max_memory=options.max_memory,
+        tile=options.tile,
+        strength=options.strength,
+        roi=options.roi,
+        mask=None if options.mask is None else _load_mask(options.mask),
+        seed=options.seed,
+        progress=part(progress, 0.02, 0.95),
+        **job.parameters,
+    )
+    source.check_unchanged()
+    report(progress, "write", 0.95)
+    restored: Photo = result.image
+    warnings = [*photo.warnings, *_write(job, restored, stdout), *_save_kernel(job, result)]
+    record = {"source": job.source, "target": job.target, "ok": True, **result.report.as_dict()}
+    record["warnings"] = list(dict.fromkeys([*warnings, *record.get("warnings", ())]))
+    previews = _previews(photo, result) if options.previews else ()
+    report(progress, "done", 1.0)
+    return Outcome(job, record, tuple(record["warnings"]), previews)
+
+
+def _previews(photo: Photo, result: Result[Photo]) -> tuple[Preview, ...]:
+    pictures = [preview("before", photo), preview("after", result.image)]
+    if result.kernel is not None:
+        pictures.append(preview("kernel", Photo.from_tensor(result.kernel.show()[None] / 255.0)))
+    return tuple(pictures)
+
+
+def _load_kernel(name: str) -> Kernel | Field:
+    return Field.load(name) if name.lower().endswith(".safetensors") else Kernel.load(name)
+
+
+def _load_mask(name: str) -> Any:
+    """Read a mask: True where the picture is at least half bright."""
+    return read(name).encoded()[0].mean(dim=0) >= 0.5
+
+
+def _write(job: Job, photo: Photo, stdout: BinaryIO | None) -> tuple[str, ...]:
+    options = job.options
+    return store(
+        job.target,
+        photo,
+        stdout=stdout,
+        format=photo.carried.format if options.in_place else options.format,
+        quality=options.quality,
+        overwrite=options.overwrite or options.in_place,
+        strip_metadata=options.strip_metadata,
+        background=options.background,
+        note=f"unblur {job.method}",
+    )
+
+
+def _save_kernel(job: Job, result: Result[Photo]) -> tuple[str, ...]:
+    name = job.options.save_kernel
+    if name is None:
+        return ()
+    found = result.kernel if result.kernel is not None else result.field
+    if found is None:
+        return ("there is no kernel to save: the picture was not deblurred with one",)
+    found.save(name, overwrite=job.options.overwrite)
+    return ()

@@ -1,0 +1,114 @@
+"""Files that appear whole or not at all."""
+
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from unblur.errors import OutputError
+from unblur.photo.content import shown
+
+__all__ = ["replacing"]
+
+_LONGEST_NAME = 255
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[int]:
+    """Give a descriptor to write and read; what was written takes the name `path` at the end.
+
+    The work happens under `.name.<pid>.<random>.part` in the same directory, is synced, and then
+    gets its name in one step, so that a reader or a power cut meets the old file or the new one.
+    On any error the temporary file goes, and what stood at `path` still stands.
+
+    Raises:
+        OutputError: `path` exists and `overwrite` is not set, or the system refuses.
+    """
+    label, target = shown(path), os.path.realpath(path) if overwrite else os.fspath(path)
+    if not overwrite and os.path.lexists(target):
+        raise _exists(label)
+    if os.path.isdir(target):
+        raise OutputError(f"{label} is a directory; give the name of a file in it")
+    folder, name = os.path.split(target)
+    temporary = os.path.join(folder, _temporary_name(name))
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+        for flag in ("O_CLOEXEC", "O_BINARY"):
+            flags |= getattr(os, flag, 0)
+        descriptor = os.open(temporary, flags, 0o666)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OutputError(f"{label} cannot be written: {reason}") from error
+    try:
+        try:
+            yield descriptor
+            _keep_mode(descriptor, target)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        _publish(temporary, target, label, overwrite=overwrite)
+        _sync_folder(folder or ".")
+    except OSError as error:
+        raise OutputError(f"{label} cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _exists(label: str) -> OutputError:
+    return OutputError(f"{label} exists already; choose another name or allow to overwrite it")
+
+
+def _temporary_name(name: str) -> str:
+    tail = f".{os.getpid()}.{secrets.token_hex(4)}.part"
+    # Cut by bytes, since that is what file systems count; a cut character cannot be taken apart
+    # again by those that demand UTF-8, so that it goes whole.
+    stem = os.fsencode(name)[: _LONGEST_NAME - len(tail) - 1]
+    while (
+        stem
+        and (stem[-1] & 0xC0 == 0x80 or stem[-1] >= 0xC0)
+        and len(stem) < len(os.fsencode(name))
+    ):
+        stem = stem[:-1]
+    return "." + os.fsdecode(stem) + tail
+
+
+def _keep_mode(descriptor: int, target: str) -> None:
+    """Give a file that replaces another one the permissions of the old."""
+    if hasattr(os, "fchmod"):
+        with suppress(OSError):
+            os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
+
+
+def _publish(temporary: str, target: str, label: str, *, overwrite: bool) -> None:
+    if not overwrite:
+        # A link refuses to take a name that somebody else took meanwhile; a rename would not.
+        try:
+            os.link(temporary, target)
+            return
+        except FileExistsError as error:
+            raise _exists(label) from error
+        except OSError:
+            if os.path.lexists(target):
+                raise _exists(label) from None
+    for attempt in range(5):
+        try:
+            os.replace(temporary, target)
+            return
+        except PermissionError:
+            # On Windows a scanner may hold the old file open for a moment.
+            if os.name != "nt" or attempt == 4:
+                raise
+            time.sleep(0.05)
+
+
+def _sync_folder(folder: str) -> None:
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,157 @@
+"""Opening what was given, safely: only regular files, never by guessing from a name."""
+
+import io
+import mmap
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from unblur.errors import CorruptImage, ImageTooLarge, InputError
+from unblur.photo import vips
+
+__all__ = ["Content", "Source", "opened"]
+
+Source = str | os.PathLike[str] | os.PathLike[bytes] | bytes | BinaryIO
+_STREAM_LIMIT = 4 << 30
+
+
+@dataclass(frozen=True)
+class Content:
+    """The bytes of one picture, mapped rather than copied where they are a file.
+
+    Attributes:
+        data: All bytes, readable by slices.
+        label: What messages call it: the file name, or "the picture".
+        descriptor: The open file, or None for bytes and streams.
+    """
+
+    data: bytes | mmap.mmap
+    label: str
+    descriptor: int | None = None
+
+    @property
+    def head(self) -> bytes:
+        """The first 4 KiB."""
+        return self.data[:4096]
+
+    def source(self) -> Any:
+        """Make a fresh libvips source; valid while this content is open."""
+        if self.descriptor is not None:
+            os.lseek(self.descriptor, 0, os.SEEK_SET)
+            return vips.source_of_descriptor(self.descriptor)
+        return vips.source_of_bytes(bytes(self.data))
+
+    def stream(self) -> BinaryIO:
+        """Make a seekable stream for libraries that want one; the caller closes it."""
+        if self.descriptor is not None:
+            copy = os.dup(self.descriptor)
+            os.lseek(copy, 0, os.SEEK_SET)
+            return os.fdopen(copy, "rb")
+        return io.BytesIO(self.data)
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[Content]:
+    """Open a path, bytes or a binary stream.
+
+    Raises:
+        InputError: The path is missing, unreadable, or not a regular file (a directory, a pipe, a
+            device, a dangling or circular link).
+        CorruptImage: It is empty.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        yield _of_bytes(bytes(source))
+    elif isinstance(source, str | os.PathLike):
+        with _file(source) as content:
+            yield content
+    elif callable(getattr(source, "read", None)):
+        yield _of_bytes(_drain(source))
+    else:
+        raise InputError(
+            f"a picture is a path, bytes or a binary stream, got {type(source).__name__}"
+        )
+
+
+@contextmanager
+def _file(path: str | os.PathLike[str] | os.PathLike[bytes]) -> Iterator[Content]:
+    label = shown(path)
+    descriptor = _open_regular(path, label)
+    try:
+        if os.fstat(descriptor).st_size == 0:
+            raise CorruptImage(f"{label} is empty (0 bytes)")
+        try:
+            mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{label} cannot be read: {error}") from error
+        with mapped:
+            yield Content(mapped, label, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open_regular(path: str | os.PathLike[str] | os.PathLike[bytes], label: str) -> int:
+    flags = os.O_RDONLY
+    for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY", "O_NOCTTY"):
+        flags |= getattr(os, name, 0)
+    try:
+        # Looked at before it is opened, because opening alone can wake a device or a pipe; and
+        # once more afterwards, because the name may mean something else by then.
+        _require_regular(os.stat(path).st_mode, label)
+        descriptor = os.open(path, flags)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{label} cannot be opened: {reason}") from error
+    try:
+        _require_regular(os.fstat(descriptor).st_mode, label)
+    except InputError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _require_regular(mode: int, label: str) -> None:
+    if stat.S_ISREG(mode):
+        return
+    kinds = (
+        (stat.S_ISDIR, "a directory"),
+        (stat.S_ISFIFO, "a pipe"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+        (stat.S_ISSOCK, "a socket"),
+    )
+    kind = next((name for test, name in kinds if test(mode)), "not a file")
+    raise InputError(f"{label} is {kind}; give a regular file")
+
+
+def _drain(stream: BinaryIO) -> bytes:
+    """Read a stream to its end; one that is no picture is left after the first bytes."""
+    # Imported late: sniffing is needed here only to leave endless streams early.
+    from unblur.photo.sniff import sniff
+
+    head = stream.read(4096)
+    if not isinstance(head, bytes):
+        raise InputError("a stream must be opened in binary mode")
+    if head:
+        sniff(head, "the picture")
+    data = head + stream.read(_STREAM_LIMIT + 1)
+    if len(data) > _STREAM_LIMIT:
+        raise ImageTooLarge(f"the stream has more than {_STREAM_LIMIT} bytes; give a file instead")
+    return data
+
+
+def _of_bytes(data: bytes) -> Content:
+    if not data:
+        raise CorruptImage("the picture is empty (0 bytes)")
+    return Content(data, "the picture")
+
+
+def shown(path: str | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    """Return a path as one printable line, whatever bytes it is made of."""
+    text = os.fsdecode(path)
+    if text.isprintable() and text.isascii():
+        return text
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,0 +1,80 @@
+"""All methods. The command line, the service, the documentation, tests and benchmarks read this tuple."""
+
+import difflib
+
+from unblur.errors import ParameterError
+from unblur.restore.known import (
+    HyperLaplacian,
+    RichardsonLucy,
+    TotalVariation,
+    Wiener,
+    build_known,
+)
+from unblur.restore.method import Method
+from unblur.restore.unknown import L0, build_l0
+
+__all__ = ["DEFAULT", "METHODS", "find"]
+
+DEFAULT = "l0"
+
+METHODS: tuple[Method, ...] = (
+    Method(
+        name="l0",
+        summary="finds the blur by the l0 gradient prior, then undoes it",
+        when="camera shake or defocus that is the same all over the picture, and the blur is not known",
+        needs_kernel=False,
+        parameters=L0,
+        build=build_l0,
+    ),
+    Method(
+        name="hyper-laplacian",
+        summary="undoes a known blur; sparse gradients as prior",
+        when="the blur is known: the best picture of the classical solvers",
+        needs_kernel=True,
+        parameters=HyperLaplacian,
+        build=build_known,
+    ),
+    Method(
+        name="tv",
+        summary="undoes a known blur; total variation as prior",
+        when="the blur is known and the picture is noisy, or drawn: flat areas and clean edges",
+        needs_kernel=True,
+        parameters=TotalVariation,
+        build=build_known,
+    ),
+    Method(
+        name="richardson-lucy",
+        summary="undoes a known blur; Poisson likelihood, never negative",
+        when="the blur is known and light is counted: astronomy, microscopy, night",
+        needs_kernel=True,
+        parameters=RichardsonLucy,
+        build=build_known,
+    ),
+    Method(
+        name="wiener",
+        summary="undoes a known blur by one linear filter",
+        when="the blur is known and speed matters most, or the result must be linear in the picture",
+        needs_kernel=True,
+        parameters=Wiener,
+        build=build_known,
+    ),
+)
+
+
+def find(name: str) -> Method:
+    """Give the method of that name.
+
+    Raises:
+        ParameterError: There is none; the message names the nearest.
+
+    Example:
+        >>> find("wiener").needs_kernel
+        True
+    """
+    by_name = {method.name: method for method in METHODS}
+    wanted = str(name).strip().lower().replace("_", "-")
+    if wanted in by_name:
+        return by_name[wanted]
+    near = difflib.get_close_matches(wanted, by_name, n=2)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(by_name)}"
+    raise ParameterError(f"method {name!r} is unknown: {hint}")

@@ -1,0 +1,121 @@
+"""What a method is: an entry of the catalogue, and what it makes of a picture."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from unblur.blur import Field, Kernel
+from unblur.progress import Progress
+from unblur.restore.page import Page
+from unblur.restore.tiling import Box
+
+__all__ = ["Build", "Given", "Method", "Prepared", "Restorer", "Tile"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A piece of a page for a restorer.
+
+    Attributes:
+        image: (1, C, h, w).
+        clipped: bool, (1, C, h, w): at least as bright as they look; or None.
+        ignored: bool, (1, 1, h, w): say nothing; or None.
+        box: where the piece sits in the page.
+        page: the page's (height, width).
+    """
+
+    image: Tensor
+    clipped: Tensor | None
+    ignored: Tensor | None
+    box: Box
+    page: tuple[int, int]
+
+    @property
+    def region(self) -> tuple[int, int, int, int]:
+        """The box as (x, y, width, height)."""
+        height, width = self.box.size
+        return self.box.left, self.box.top, width, height
+
+
+@dataclass(frozen=True)
+class Restorer:
+    """Tile to tile of the same size.
+
+    Attributes:
+        apply: the work.
+        halo: how far a pixel's surroundings matter, in pixels.
+        exact_tiling: whether tiles with that halo agree with the whole to half a grey level of 8 bits.
+        bytes_per_pixel: what `apply` holds at its peak, for one pixel of a tile.
+        multiple_of: tiles start at multiples of this.
+    """
+
+    apply: Callable[[Tile, Progress | None], Tensor]
+    halo: int
+    exact_tiling: bool
+    bytes_per_pixel: int
+    multiple_of: int = 1
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the caller says besides the picture and the parameters."""
+
+    kernel: Kernel | Field | None = None
+    roi: Box | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a method found out about a page before restoring it.
+
+    Attributes:
+        restorer: does the work; None where there is nothing to do.
+        unchanged: why there is nothing to do.
+        blur: the kernel or field that is undone.
+        measured: numbers for the report.
+        warnings: sentences for the report.
+    """
+
+    restorer: Restorer | None
+    unchanged: str | None = None
+    blur: Kernel | Field | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class Build(Protocol):
+    """A method with its parameters set: looks at a page and prepares its restoration."""
+
+    def __call__(self, page: Page, given: Given, progress: Progress | None) -> Prepared:
+        """Raise ParameterError where `given` lacks what the method needs."""
+        ...
+
+
+def _always_ready() -> tuple[bool, str]:
+    return True, ""
+
+
+@dataclass(frozen=True)
+class Method:
+    """An entry of the catalogue.
+
+    Attributes:
+        name: as users type it.
+        summary: what it does, one line.
+        when: when to choose it, one line.
+        needs_kernel: whether the blur must be given.
+        parameters: frozen dataclass; its fields are annotated with `Parameter`.
+        build: from an instance of `parameters` to the method at work.
+        ready: whether it can run here, and if not, what is missing.
+    """
+
+    name: str
+    summary: str
+    when: str
+    needs_kernel: bool
+    parameters: type
+    build: Callable[[Any], Build]
+    ready: Callable[[], tuple[bool, str]] = _always_ready

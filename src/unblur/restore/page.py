@@ -1,0 +1,109 @@
+"""One page of a photo, as methods see it: floats on a device, a box at a time."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from unblur.photo import Photo
+from unblur.restore.tiling import Box
+
+__all__ = ["Light", "Page"]
+
+Light = Literal["linear", "encoded"]
+
+# Integer samples at or above this share of their maximum may stand for any brightness.
+_WHITE = 0.996
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page and what is to be left alone in it.
+
+    Attributes:
+        photo: where the samples are.
+        index: of the page.
+        light: whether methods see linear light or display-encoded values.
+        device: where they see it.
+        protected: bool (H, W), True where pixels say nothing and stay as they are; or None.
+    """
+
+    photo: Photo
+    index: int
+    light: Light
+    device: torch.device
+    protected: Tensor | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.photo.size
+
+    @property
+    def channels(self) -> int:
+        """1 or 3."""
+        return int(self.photo.samples.shape[1])
+
+    @property
+    def whole(self) -> Box:
+        """The box of the whole page."""
+        return Box(0, 0, *self.size)
+
+    def _cut(self, box: Box) -> Photo:
+        rows, columns = box.slices
+        samples = self.photo.samples[self.index : self.index + 1, :, rows, columns]
+        return replace(self.photo, samples=samples, alpha=None)
+
+    def read(self, box: Box) -> Tensor:
+        """(1, C, h, w), float32, on the device."""
+        part = self._cut(box)
+        return (part.linear() if self.light == "linear" else part.encoded()).to(self.device)
+
+    def sample(self, step: int) -> Tensor:
+        """Every `step`-th pixel of the page, (1, C, h, w): enough to see where the edges are."""
+        return self._every(step).read(Box(0, 0, *self._every(step).size))
+
+    def sample_clipped(self, step: int) -> Tensor | None:
+        """`clipped` for the pixels of `sample`."""
+        return self._every(step).clipped(Box(0, 0, *self._every(step).size))
+
+    def _every(self, step: int) -> "Page":
+        return replace(self, photo=replace(self.photo, samples=self.photo.samples[..., ::step, ::step], alpha=None))
+
+    def clipped(self, box: Box) -> Tensor | None:
+        """bool (1, C, h, w): samples at the top of their range; None for float samples or none of them."""
+        if self.photo.depth == 32:
+            return None
+        part = self._cut(box).samples
+        top = torch.iinfo(part.dtype).max
+        mask = (part.to(torch.int32) if part.dtype == torch.uint16 else part) >= int(_WHITE * top)
+        return mask.to(self.device) if bool(mask.any()) else None
+
+    def ignored(self, box: Box) -> Tensor | None:
+        """bool (1, 1, h, w): pixels that say nothing; None if there are none."""
+        if self.protected is None:
+            return None
+        rows, columns = box.slices
+        mask = self.protected[rows, columns]
+        return mask[None, None].to(self.device) if bool(mask.any()) else None
+
+    def encode(self, top: int, pixels: Tensor, strength: float) -> Tensor:
+        """Turn finished rows (C, h, W) into samples; protected pixels keep theirs.
+
+        Args:
+            top: number of the first row.
+            pixels: as `read` gives them.
+            strength: 1 takes `pixels`, 0 what was there.
+        """
+        box = Box(top, 0, top + pixels.shape[1], self.size[1])
+        before = self._cut(box)
+        image = pixels[None].to(before.samples.device)
+        if strength < 1:
+            shown = before.linear() if self.light == "linear" else before.encoded()
+            image = torch.lerp(shown, image, strength)
+        after = before.with_linear(image) if self.light == "linear" else before.with_encoded(image)
+        if self.protected is None:
+            return after.samples[0]
+        kept = self.protected[box.slices[0], box.slices[1]]
+        return torch.where(kept, before.samples[0], after.samples[0])

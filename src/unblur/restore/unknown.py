@@ -1,0 +1,215 @@
+"""The method that finds the blur by itself: l0 estimation, then a solver."""
+
+import hashlib
+import math
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import torch
+from torch import Tensor
+
+from unblur.blind import Settings, choose_region, estimate
+from unblur.blind.verdict import already_sharp, confidence, nothing_to_see
+from unblur.blur import Kernel, Record
+from unblur.errors import ParameterError
+from unblur.progress import Progress
+from unblur.restore.known import (
+    HyperLaplacian,
+    Known,
+    RichardsonLucy,
+    TotalVariation,
+    Wiener,
+    measure_noise,
+    restorer_for,
+)
+from unblur.restore.method import Build, Given, Prepared
+from unblur.restore.page import Light, Page
+from unblur.restore.parameters import Parameter
+from unblur.restore.tiling import Box
+
+__all__ = ["L0", "build_l0"]
+
+_SOLVERS: dict[str, type[Known]] = {
+    "hyper-laplacian": HyperLaplacian,
+    "tv": TotalVariation,
+    "richardson-lucy": RichardsonLucy,
+    "wiener": Wiener,
+}
+
+# Estimation looks at a square of this side: more pixels do not make the kernel better, only slower.
+_REGION = 640
+# The error that a slightly wrong kernel leaves acts on the solver like noise of this standard deviation.
+_KERNEL_ERROR = 0.003
+# Below this confidence the report warns.
+_DOUBTFUL = 0.3
+
+_DEFAULTS = Settings()
+
+
+@dataclass(frozen=True)
+class L0:
+    """Parameters of `l0`: the estimation's, under the names of its paper, and the solver's."""
+
+    kernel_size: Annotated[
+        int, Parameter("side of the kernel in pixels, odd; 0: found from the picture", 0, 501)
+    ] = 0
+    max_kernel_size: Annotated[
+        int, Parameter("the largest side that is looked for where it is found", 3, 501)
+    ] = _DEFAULTS.max_kernel_size
+    lambda_start: Annotated[
+        float,
+        Parameter("weight of the l0 norm of the gradient at the start", 1e-6, 1.0, ("lambda",)),
+    ] = _DEFAULTS.lambda_start
+    lambda_ratio: Annotated[
+        float, Parameter("divides lambda after every iteration", 1.0, 10.0)
+    ] = _DEFAULTS.lambda_ratio
+    lambda_min: Annotated[
+        float | None,
+        Parameter("lambda does not fall below this; none: half the noise", 1e-7, 1.0),
+    ] = _DEFAULTS.lambda_min
+    gamma: Annotated[
+        float | None, Parameter("smoothness of the kernel; none: 200 times the noise", 1e-3, 1e6)
+    ] = _DEFAULTS.gamma
+    iterations: Annotated[
+        int, Parameter("of kernel and picture at each level", 1, 100)
+    ] = _DEFAULTS.iterations
+    scale_factor: Annotated[
+        float, Parameter("between levels of the pyramid", 0.3, 0.9)
+    ] = _DEFAULTS.scale_factor
+    kernel_threshold_max: Annotated[
+        float, Parameter("kernel values under this share of the maximum are dropped", 0.0, 0.9)
+    ] = _DEFAULTS.kernel_threshold_max
+    remove_isolated: Annotated[
+        float, Parameter("islands with less than this share of the mass are dropped", 0.0, 0.9)
+    ] = _DEFAULTS.remove_isolated
+    candidates: Annotated[
+        int, Parameter("how many variations are tried; the best is kept", 1, 4)
+    ] = 4
+    solver: Annotated[
+        Literal["hyper-laplacian", "tv", "richardson-lucy", "wiener"],
+        Parameter("what undoes the blur that was found"),
+    ] = "tv"
+    regularization: Annotated[
+        float | None, Parameter("of the solver; none: derived from the noise", 0.0, 1e3)
+    ] = None
+    light: Annotated[
+        Light,
+        Parameter("work in linear light or on display-encoded values; arrays are taken as they are"),
+    ] = "linear"
+    noise_std: Annotated[
+        float | None,
+        Parameter("standard deviation of the noise, values in [0, 1]; none: estimated", 0.0, 1.0),
+    ] = None
+
+
+def build_l0(parameters: L0) -> Build:
+    """Build the method from its parameters.
+
+    Raises:
+        ParameterError: `kernel_size` is even.
+    """
+    if parameters.kernel_size and (parameters.kernel_size % 2 == 0 or parameters.kernel_size < 3):
+        raise ParameterError(
+            f"kernel_size must be odd and at least 3, or 0 to find it, got {parameters.kernel_size}"
+        )
+    return partial(_prepare, parameters)
+
+
+def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None) -> Prepared:
+    noise = measure_noise(page) if parameters.noise_std is None else parameters.noise_std
+    measured: dict[str, Any] = {"noise_std": noise}
+    if given.kernel is not None:
+        restorer = restorer_for(_solver(parameters), given.kernel, noise, page)
+        return Prepared(restorer, blur=given.kernel, measured=measured)
+
+    box = given.roi or _region(page)
+    image = _seen(page, box)
+    reason = nothing_to_see(image, noise)
+    if reason is not None:
+        return Prepared(None, unchanged=reason, measured=measured)
+    found = estimate(
+        image,
+        _settings(parameters, noise, box),
+        noise_std=max(noise, 1e-4),
+        count=parameters.candidates,
+        progress=progress,
+    )
+    measured |= {"residual": found.score.residual, "sparsity": found.score.sparsity}
+    reason = None if parameters.kernel_size else already_sharp(found)
+    if reason is not None:
+        return Prepared(None, unchanged=reason, measured=measured)
+    trust = confidence(found)
+    kernel = Kernel(
+        found.kernel.cpu(),
+        Record(
+            "l0",
+            dict(vars(found.settings)),
+            region=(box.left, box.top, box.size[1], box.size[0]),
+            confidence=trust,
+            source=_digest(page),
+        ),
+    )
+    warnings: tuple[str, ...] = ()
+    if trust < _DOUBTFUL:
+        warnings = (
+            f"the blur was found with little confidence ({trust:.2f}): look at the kernel, and try "
+            "a region (roi) with sharp-cornered detail, or a kernel size",
+        )
+    effective = math.hypot(noise, _KERNEL_ERROR)
+    restorer = restorer_for(_solver(parameters), kernel, effective, page)
+    return Prepared(restorer, blur=kernel, measured=measured, warnings=warnings)
+
+
+def _region(page: Page) -> Box:
+    """The square to look at, chosen on a coarse grid so that a large page is never read whole."""
+    height, width = page.size
+    if max(height, width) <= _REGION:
+        return page.whole
+    step = max(1, max(height, width) // 2048)
+    coarse = page.sample(step)
+    x, y, w, h = choose_region(coarse, max(_REGION // step, 16), page.sample_clipped(step))
+    left, top = min(x * step, max(width - _REGION, 0)), min(y * step, max(height - _REGION, 0))
+    return Box(top, left, min(top + _REGION, height), min(left + _REGION, width))
+
+
+def _seen(page: Page, box: Box) -> Tensor:
+    """The part of the page that is looked at; what is to be left alone is filled with its surroundings' mean."""
+    image = page.read(box)
+    ignored = page.ignored(box)
+    if ignored is None:
+        return image
+    inside = torch.where(ignored, torch.nan, image)
+    mean = inside.nanmean(dim=(-2, -1), keepdim=True).nan_to_num(0.5)
+    return torch.where(ignored, mean, image)
+
+
+def _settings(parameters: L0, noise: float, box: Box) -> Settings:
+    shared = {field.name for field in fields(Settings)} & set(vars(parameters))
+    values = {name: getattr(parameters, name) for name in shared}
+    if values["lambda_min"] is None:
+        values["lambda_min"] = 0.5 * noise
+    if values["gamma"] is None:
+        values["gamma"] = 200 * noise
+    shortest = min(box.size)
+    values["max_kernel_size"] = min(values["max_kernel_size"], max(shortest // 4, 3))
+    if parameters.kernel_size > shortest:
+        raise ParameterError(
+            f"kernel_size is {parameters.kernel_size}, larger than the part of the picture that is looked at "
+            f"({shortest} pixels): give a smaller kernel_size, or a larger roi"
+        )
+    return Settings(**values)
+
+
+def _solver(parameters: L0) -> Known:
+    kind = _SOLVERS[parameters.solver]
+    if kind is RichardsonLucy:
+        return RichardsonLucy(light=parameters.light)
+    return kind(light=parameters.light, regularization=parameters.regularization)  # type: ignore[call-arg]
+
+
+def _digest(page: Page) -> str:
+    # Rows of interleaved samples, as files store them, whatever the layout in memory.
+    rows = page.photo.samples[page.index].permute(1, 2, 0).contiguous().numpy()
+    return hashlib.sha256(memoryview(rows).cast("B")).hexdigest()
+

@@ -1,0 +1,99 @@
+"""What every test may use: repeatable property tests, reference pictures, a real photograph."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")
+# The pictures here are small: threads cost more than they give, above all on a busy machine.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference pictures and figures, which is not a part of the project."""
+    named = os.environ.get("UNBLUR_SHARED")
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared"
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no reference pictures: {folder / 'data'} is no folder; set UNBLUR_SHARED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photograph() -> np.ndarray:
+    """A real, sharp colour photograph, uint8 (96, 128, 3)."""
+    from skimage import data
+
+    picture = data.astronaut()[20:212:2, 120:376:2]
+    picture.flags.writeable = False
+    return picture
+
+
+@pytest.fixture
+def png(tmp_path: Path, photograph: np.ndarray) -> Path:
+    """The photograph as a file."""
+    from PIL import Image
+
+    path = tmp_path / "photo.png"
+    Image.fromarray(photograph).save(path)
+    return path
+
+
+class Answer(NamedTuple):
+    """What a command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Run `unblur` with some arguments, in this process."""
+
+    def run(*arguments: object) -> Answer:
+        from unblur.cli.main import main
+
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        return Answer(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Run `unblur` as a program of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+
+    def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        words = [word if isinstance(word, bytes) else str(word) for word in arguments]
+        return subprocess.run(
+            [sys.executable, "-m", "unblur", *words],
+            check=False,
+            capture_output=True,
+            timeout=300,
+            env=environment,
+            **options,
+        )
+
+    return run
+
+
+@pytest.fixture
+def kernel_file(tmp_path: Path) -> Path:
+    """A small motion blur, as a file."""
+    from unblur.blur import kernels
+
+    path = tmp_path / "motion.tif"
+    kernels.motion(5, 0).save(path)
+    return path
