@@ -60,7 +60,7 @@ class NonFiniteInput(InputError):
 
 
 class OutputError(UnblurError):
-    """The result cannot be stored as asked: nothing was written, or what stood there still stands."""
+    """The result cannot be stored as asked; what stood there before still stands."""
 
 
 class KernelError(UnblurError, ValueError):

@@ -1,7 +1,8 @@
 """Pure tensor functions around the discrete Fourier transform.
 
-Half spectra are those of `torch.fft.rfft2`; images are (..., H, W) with the two last axes transformed.
-Sizes are (height, width). Everything runs in the precision of its input: float32, or float64 in tests.
+Half spectra are those of `torch.fft.rfft2`; images are (..., H, W) with the two last axes
+transformed. Sizes are (height, width). Everything runs in the precision of its input: float32, or
+float64 in tests.
 """
 
 from functools import lru_cache
@@ -15,6 +16,7 @@ __all__ = [
     "fast_size",
     "gradient",
     "gradient_power",
+    "inverse",
     "pad_periodic",
     "taper_edges",
     "transfer_function",
@@ -27,9 +29,9 @@ Size = tuple[int, int]
 def fast_size(length: int) -> int:
     """Return the smallest length >= `length` that the FFT transforms quickly.
 
-    Lengths whose only prime factors are 2, 3 and 5 are quick. Rows whose length in bytes is a multiple
-    of 4096 are not: every row then starts in the same cache set (measured at 1024: 1.7 times slower than
-    1080), so those are passed over from 1024 on.
+    Lengths whose only prime factors are 2, 3 and 5 are quick. Rows whose length in bytes is a
+    multiple of 4096 are not: every row then starts in the same cache set (measured at 1024: 1.7
+    times slower than 1080), so those are passed over from 1024 on.
 
     Example:
         >>> fast_size(1021), fast_size(17)
@@ -68,8 +70,14 @@ def transfer_function(kernel: Tensor, size: Size) -> Tensor:
     height, width = kernel.shape[-2:]
     padded = kernel.new_zeros((*kernel.shape[:-2], *size))
     padded[..., :height, :width] = kernel
-    centred = padded.roll((-(height // 2), -(width // 2)), (-2, -1))
-    return torch.fft.rfft2(centred)
+    spectrum: Tensor = torch.fft.rfft2(padded.roll((-(height // 2), -(width // 2)), (-2, -1)))
+    return spectrum
+
+
+def inverse(spectrum: Tensor, size: Size) -> Tensor:
+    """Return the real images (..., H, W) of half spectra; only `size` tells if W is odd."""
+    image: Tensor = torch.fft.irfft2(spectrum, s=size)
+    return image
 
 
 def gradient(image: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,9 +110,9 @@ def pad_periodic(image: Tensor, margin: Size, size: Size) -> Tensor:
     """Extend `image` to `size` so that it also continues smoothly across the period.
 
     The picture sits `margin` pixels below and right of the corner. Each gap between the end of the
-    picture and its next period is filled with a cross-fade of the two mirrored edges, first along x, then
-    along y. This stands in for the minimal-curvature fill of Liu & Jia (2008) at a fraction of the cost:
-    it keeps edges' values continuous and textures textured.
+    picture and its next period is filled with a cross-fade of the two mirrored edges, first along
+    x, then along y. This stands in for the minimal-curvature fill of Liu & Jia (2008) at a fraction
+    of the cost: it keeps edges' values continuous and textures textured.
 
     Args:
         image: (..., H, W).
@@ -145,10 +153,10 @@ def _mirror(index: Tensor, period: int, length: int) -> Tensor:
 
 
 def taper_edges(image: Tensor, radius: Size) -> Tensor:
-    """Blend the border of `image` into its circularly blurred self, to remove the seam of the period.
+    """Blend the border of `image` into its circularly blurred self: no seam across the period.
 
-    v <- a v + (1 - a) (b * v), with b a flat box of (2 r_y + 1) x (2 r_x + 1) pixels and a falling from 1
-    inside to 0 at the border along the autocorrelation of b, as MATLAB's `edgetaper` does.
+    v <- a v + (1 - a) (b * v), with b a flat box of (2 r_y + 1) x (2 r_x + 1) pixels and a falling
+    from 1 inside to 0 at the border along the autocorrelation of b, as MATLAB's `edgetaper` does.
 
     Args:
         image: (..., H, W).

@@ -1,7 +1,7 @@
 """Progress and cancellation, as one callback.
 
-Long work calls `report(progress, stage, fraction)`. The callback draws a bar, stores a number, or raises
-`unblur.errors.Cancelled` to stop the work at that point; nothing else is needed to cancel.
+Long work calls `report(progress, stage, fraction)`. The callback draws a bar, stores a number, or
+raises `unblur.errors.Cancelled` to stop the work at that point; nothing else is needed to cancel.
 """
 
 from collections.abc import Callable

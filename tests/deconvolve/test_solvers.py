@@ -79,19 +79,19 @@ def test_a_field_beats_its_mean_kernel(solver, sharp):
 @each
 def test_clipped_pixels_do_not_pull(solver):
     scene = torch.full((1, 1, 80, 80), 0.2)
-    scene[..., 36:44, 36:44] = 6.0
+    scene[..., 36:44, 36:44] = 2.0
     kernel = kernels.disk(radius=4).pixels
     light = torch.from_numpy(convolve(scene[0, 0].numpy(), kernel.numpy(), mode="reflect"))
     seen = light.clamp(max=1)[None, None]
-    clipped = seen >= 0.999
-    around = torch.ones(80, 80, dtype=torch.bool)
-    around[26:54, 26:54] = False
+    dark = torch.ones(80, 80, dtype=torch.bool)
+    dark[33:47, 33:47] = False
     kwargs = {"iterations": 60} if solver is richardson_lucy else {"noise_std": 0.002}
-    naive = solver(seen, kernel, **kwargs)[0, 0]
-    aware = solver(seen, kernel, clipped=clipped, **kwargs)[0, 0]
-    wrong = [float((found - scene[0, 0])[20:60, 20:60].abs().mean()) for found in (naive, aware)]
-    assert wrong[1] < wrong[0]
-    assert float((aware - 0.2)[around].abs().max()) < 0.1
+    naive = solver(seen, kernel, **kwargs)
+    aware = solver(seen, kernel, clipped=seen >= 0.999, **kwargs)
+    wrong = [float((found - scene)[0, 0][dark].abs().max()) for found in (naive, aware)]
+    assert wrong[1] < 0.8 * wrong[0]
+    assert wrong[1] < 0.12
+    assert float(aware.max()) > 1.5
 
 
 @each
@@ -106,7 +106,7 @@ def test_ignored_pixels_say_nothing(solver, sharp):
     clean = solver(seen, kernel)
     outside = torch.ones(64, 64, dtype=torch.bool)
     outside[14:30, 14:30] = False
-    assert float((found - clean)[0, 0][outside].abs().max()) < 0.05
+    assert float((found - clean)[0, 0][outside].abs().max()) < 0.1
 
 
 @each

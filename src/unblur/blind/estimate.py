@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -18,10 +17,12 @@ __all__ = ["Estimate", "candidates", "estimate"]
 # A level must show this many windows side by side: with less, the border is all there is.
 _WINDOWS = 4
 _LEAST_SIDE = 3
-# Pixels that the support may grow by, on each side and at each finer level, where the size is found.
+# Pixels that the support may grow by, on each side and at each finer level, where the size is
+# found.
 _ROOM = 2
 _REFINING_GROWTH = 4.0
-# One candidate assumes a small blur: it starts at a finer level, and does not count where it reaches this.
+# One candidate assumes a small blur: it starts at a finer level, and does not count where it
+# reaches this.
 _SMALL = 25
 
 
@@ -41,18 +42,22 @@ class Estimate:
 
 
 def candidates(settings: Settings, count: int) -> tuple[Settings, ...]:
-    """The settings, and variations that succeed where they fail, up to `count` of them."""
-    louder = 2 * settings.lambda_start
-    variations = (
+    """The settings alone, or up to four variations, each of which succeeds where others fail.
+
+    A smoother start, a rougher kernel, a long refinement from a wide window, and a small blur.
+    """
+    if count == 1:
+        return (settings,)
+    small = replace(
         settings,
-        replace(settings, lambda_start=louder, gamma=settings.gamma / 4),
-        replace(settings, lambda_start=louder, window=settings.window + 6, refinements=6),
-        replace(
-            settings,
-            lambda_start=louder,
-            window=max(settings.window - 2, _LEAST_SIDE),
-            max_kernel_size=min(settings.max_kernel_size, _SMALL),
-        ),
+        window=max(settings.window - 2, _LEAST_SIDE),
+        max_kernel_size=min(settings.max_kernel_size, _SMALL),
+    )
+    variations = (
+        replace(settings, lambda_start=settings.lambda_start / 2),
+        replace(settings, gamma=settings.gamma / 4),
+        replace(settings, window=settings.window + 6, refinements=6),
+        small,
     )
     return variations[:count]
 
@@ -68,8 +73,8 @@ def estimate(
 ) -> Estimate:
     """Find the kernel of a blurred picture by the l0 gradient prior.
 
-    Minimise |k * u - v|^2 + lambda |grad u|_0 + gamma |k|^2 over u and k >= 0, coarse to fine, from several
-    settings; the best is chosen by a score that needs no truth.
+    Minimise |k * u - v|^2 + lambda |grad u|_0 + gamma |k|^2 over u and k >= 0, coarse to fine, from
+    several settings; the best is chosen by a score that needs no truth.
 
     Args:
         image: v, (1, C, H, W), in [0, 1]; the mean of its channels is used.
@@ -86,7 +91,7 @@ def estimate(
         Anger, Facciolo & Delbracio, Blind Image Deblurring using the l0 Gradient Prior, IPOL 2019.
     """
     grey = image.mean(dim=(0, 1))
-    found = []
+    found: list[Estimate] = []
     tried = candidates(settings, count)
     for index, variation in enumerate(tried):
         span = part(progress, index / len(tried), (index + 1) / len(tried))
@@ -110,7 +115,7 @@ def _descend(
         report(progress, "kernel", done / len(sides))
         level = len(sides) - 1 - done
         scale = settings.scale_factor**level
-        side = planned if settings.kernel_size or done == 0 else _grown(kernel, settings, sides)
+        side = planned if settings.kernel_size or done == 0 else _grown(kernel, settings)
         blurred = taper_edges(_resize(grey, scale, grey.shape), (side // 2, side // 2))
         if prediction is not None:
             prediction = _fit(prediction, blurred)
@@ -153,7 +158,7 @@ def _sides(settings: Settings, shortest: int) -> list[int]:
     return [max(side, 1)] * levels
 
 
-def _grown(kernel: Tensor, settings: Settings, sides: list[int]) -> int:
+def _grown(kernel: Tensor, settings: Settings) -> int:
     radius = support_radius(kernel) + _ROOM / 2
     return min(_odd(2 * radius / settings.scale_factor + 1), _odd(settings.max_kernel_size))
 

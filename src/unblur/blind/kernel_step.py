@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from unblur.blur import Kernel
-from unblur.fourier import fast_size, gradient, transfer_function
+from unblur.fourier import fast_size, gradient, inverse, transfer_function
 
 __all__ = ["Gradients", "fit_kernel", "support_radius"]
 
@@ -44,10 +44,11 @@ def fit_kernel(
 
     k = argmin_{k >= 0} sum_d |k * D_d u - D_d v|^2 + gamma |k|^2 over kernels of the given side.
 
-    The unconstrained minimiser over the whole frame, sum_d conj(F D_d u) F D_d v / (sum_d |F D_d u|^2 + gamma)
-    (papers: Anger 2019, equation 6), is the start; accelerated projected gradients then fit it inside its box,
-    where cropping alone would leave in place what outside pixels used to explain. Both need the picture only
-    through its correlations, so the fit works on arrays of three kernel sides.
+    The unconstrained minimiser over the whole frame, sum_d conj(F D_d u) F D_d v / (sum_d |F D_d
+    u|^2 + gamma) (papers: Anger 2019, equation 6), is the start; accelerated projected gradients
+    then fit it inside its box, where cropping alone would leave in place what outside pixels used
+    to explain. Both need the picture only through its correlations, so the fit works on arrays of
+    three kernel sides.
 
     Args:
         prediction: u, (H, W).
@@ -64,9 +65,9 @@ def fit_kernel(
     along_y, along_x = (torch.fft.rfft2(part) for part in gradient(prediction))
     cross = along_y.conj() * blurred.along_y + along_x.conj() * blurred.along_x
     power = along_y.abs() ** 2 + along_x.abs() ** 2
-    start = _crop(torch.fft.irfft2(cross / (power + gamma), s=size), side)
-    target = _crop(torch.fft.irfft2(cross, s=size), side)
-    autocorrelation = _crop(torch.fft.irfft2(power, s=size), min(2 * side - 1, *_odd(size)))
+    start = _crop(inverse(cross / (power + gamma), size), side)
+    target = _crop(inverse(cross, size), side)
+    autocorrelation = _crop(inverse(power, size), min(2 * side - 1, *_odd(size)))
     kernel = _clean(start, threshold, isolated)
     return _clean(_descend(kernel, target, autocorrelation, gamma), threshold, isolated)
 
@@ -79,7 +80,7 @@ def _descend(kernel: Tensor, target: Tensor, autocorrelation: Tensor, gamma: flo
     step = 1 / (float(normal.max()) + gamma)
     ahead, momentum = kernel, 1.0
     for _ in range(_STEPS):
-        applied = torch.fft.irfft2(torch.fft.rfft2(ahead, s=frame) * normal, s=frame)
+        applied = inverse(torch.fft.rfft2(ahead, s=frame) * normal, frame)
         slope = applied[..., :side, :side] + gamma * ahead - target
         following = (ahead - step * slope).clamp(min=0)
         growth = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
@@ -89,7 +90,7 @@ def _descend(kernel: Tensor, target: Tensor, autocorrelation: Tensor, gamma: flo
 
 
 def _crop(image: Tensor, side: int) -> Tensor:
-    """The box of `side` pixels about the origin of a periodic image, its centre moved to the middle."""
+    """The box of `side` pixels about the origin of a periodic image, as a picture."""
     radius = side // 2
     return image.roll((radius, radius), (-2, -1))[..., :side, :side]
 
@@ -109,7 +110,7 @@ def _clean(pixels: Tensor, threshold: float, isolated: float) -> Tensor:
 
 
 def support_radius(kernel: Tensor, share: float = 0.02) -> int:
-    """The radius (in the maximum norm) of the centred box that misses no more than `share` of the mass.
+    """The radius of the centred box that misses no more than `share` of the mass.
 
     Example:
         >>> support_radius(torch.eye(5) / 5)

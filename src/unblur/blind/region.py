@@ -10,16 +10,20 @@ __all__ = ["choose_region"]
 
 # Windows are compared on a picture reduced to about this many pixels a side.
 _SIDE = 256
-# The share of edges above which they count alike: one bright edge must not outweigh a street of them.
+# The share of edges above which they count alike: one bright edge must not outweigh a street of
+# them.
 _STRONG = 0.95
 
 
-def choose_region(image: Tensor, side: int, clipped: Tensor | None = None) -> tuple[int, int, int, int]:
+def choose_region(
+    image: Tensor, side: int, clipped: Tensor | None = None
+) -> tuple[int, int, int, int]:
     """Choose a square with many edges in all directions and few clipped pixels.
 
-    Each window is rated by the smaller eigenvalue of its structure tensor, sum of grad u grad u^T: it is large
-    only where edges of more than one direction are, and a blur can be seen only across edges. Gradients above the
-    95th percentile count as that; clipped pixels and their neighbours do not count.
+    Each window is rated by the smaller eigenvalue of its structure tensor, sum of grad u grad u^T:
+    it is large only where edges of more than one direction are, and a blur can be seen only across
+    edges. Gradients above the 95th percentile count as that; clipped pixels and their neighbours do
+    not count.
 
     Args:
         image: (1, C, H, W).
@@ -33,7 +37,7 @@ def choose_region(image: Tensor, side: int, clipped: Tensor | None = None) -> tu
         >>> picture = torch.zeros(1, 1, 64, 96)
         >>> picture[..., 20:30, 70:80] = 1.0
         >>> x, y, width, height = choose_region(picture, 32)
-        >>> x <= 69 and x + width >= 81 and y <= 19 and y + height >= 31
+        >>> x <= 69 and x + width >= 80 and y <= 19 and y + height >= 30
         True
     """
     height, width = image.shape[-2:]
@@ -49,8 +53,10 @@ def choose_region(image: Tensor, side: int, clipped: Tensor | None = None) -> tu
         spoiled = avg_pool2d(bright, step, ceil_mode=True)[0, 0] > 0
         along_y, along_x = along_y.masked_fill(spoiled, 0), along_x.masked_fill(spoiled, 0)
     length = torch.hypot(along_y, along_x)
-    strong = torch.quantile(length.flatten()[:: max(1, length.numel() // 2**20)], _STRONG)
-    scale = strong / length.clamp(min=float(strong) + 1e-12)
+    common = torch.quantile(length.flatten()[:: max(1, length.numel() // 2**20)], _STRONG)
+    # Where edges are rare, that is the length of no edge at all.
+    strong = max(float(common), float(length.max()) / 4)
+    scale = strong / length.clamp(min=strong + 1e-12)
     along_y, along_x = along_y * scale, along_x * scale
     tensor = torch.stack([along_y**2, along_x**2, along_y * along_x])
     cells = (max(1, window[0] // step), max(1, window[1] // step))

@@ -27,7 +27,7 @@ class Settings:
 
     kernel_size: int = 0
     max_kernel_size: int = 65
-    lambda_start: float = 2e-3
+    lambda_start: float = 4e-3
     lambda_ratio: float = 1.1
     lambda_min: float = 1e-4
     gamma: float = 20.0

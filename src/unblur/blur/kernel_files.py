@@ -132,7 +132,8 @@ def _read_picture(content: bytes, name: str) -> tuple[NDArray[Any], str]:
         text = str(image.get("image-description")) if "image-description" in fields else ""
         if image.hasalpha():
             image = image.flatten(background=0)
-        array = np.asarray(image.numpy())
+        # Of one pixel libvips makes a scalar.
+        array = np.asarray(image.numpy()).reshape(image.height, image.width, -1)
     except pyvips.Error as error:
         reason = str(error).strip().splitlines()
         raise KernelError(

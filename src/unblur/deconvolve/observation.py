@@ -1,22 +1,24 @@
 """A blurred picture on the extended frame on which it is explained.
 
-The world does not end where the picture does: light from up to a kernel radius outside reaches its border.
-The frame is therefore extended by that radius (and on to a size that the FFT likes), and what the blurred
-picture would be out there is unknown. Clipped pixels are known only to be at least as bright as they look.
+The world does not end where the picture does: light from up to a kernel radius outside reaches its
+border. The frame is therefore extended by that radius (and on to a size that the FFT likes), and
+what the blurred picture would be out there is unknown. Clipped pixels are known only to be at least
+as bright as they look.
 
-Both are handled by completion (the E step of expectation-maximisation): a pixel that is not known is
-replaced by what the current estimate predicts for it, so that it neither pulls nor pushes. Solvers then
-work on a full, periodic frame, where a convolution is a product.
+Both are handled by completion (the E step of expectation-maximisation): a pixel that is not known
+is replaced by what the current estimate predicts for it, so that it neither pulls nor pushes.
+Solvers then work on a full, periodic frame, where a convolution is a product.
 """
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from unblur.fourier import fast_size, pad_periodic
 
-__all__ = ["Observation", "observe"]
+__all__ = ["Observation", "fill", "observe"]
 
 Size = tuple[int, int]
 
@@ -54,6 +56,35 @@ class Observation:
         return image[..., top : top + height, left : left + width]
 
 
+def fill(image: Tensor, ignored: Tensor, radius: int) -> Tensor:
+    """Replace pixels that say nothing by the mean of those around them that do.
+
+    Args:
+        image: (B, C, H, W).
+        ignored: bool, broadcastable to `image`; what stands there has no influence, not even NaN.
+        radius: of the square that counts as around; where all of it is ignored, the whole picture
+            does.
+    """
+    known = (~ignored).to(image).expand(image.shape)
+    kept = torch.where(ignored, image.new_zeros(()), image)
+    height, width = image.shape[-2:]
+    reach = (min(radius, height - 1), min(radius, width - 1))
+    near = [
+        avg_pool2d(
+            plane,
+            (2 * reach[0] + 1, 2 * reach[1] + 1),
+            stride=1,
+            padding=reach,
+            count_include_pad=True,
+        )
+        for plane in (kept, known)
+    ]
+    total = known.sum((-2, -1), keepdim=True)
+    overall = kept.sum((-2, -1), keepdim=True) / total.clamp(min=1)
+    around = torch.where(near[1] > 1e-6, near[0] / near[1].clamp(min=1e-6), overall)
+    return torch.where(ignored, around, image)
+
+
 def observe(
     image: Tensor,
     radius: Size,
@@ -72,6 +103,10 @@ def observe(
         ignored: bool, likewise: pixels of which nothing is known.
     """
     size = (image.shape[-2], image.shape[-1])
+    clipped = None if clipped is None or not bool(clipped.any()) else clipped
+    ignored = None if ignored is None or not bool(ignored.any()) else ignored
+    if ignored is not None:
+        image = fill(image, ignored, 2 * max(radius) + 1)
     if boundary == "periodic":
         frame, margin, inside = size, (0, 0), None
         extended = image
@@ -83,8 +118,6 @@ def observe(
         inside[margin[0] : margin[0] + size[0], margin[1] : margin[1] + size[1]] = True
         inside = inside[None, None]
 
-    clipped = None if clipped is None or not bool(clipped.any()) else clipped
-    ignored = None if ignored is None or not bool(ignored.any()) else ignored
     known = inside
     for mask in (clipped, ignored):
         if mask is not None:

@@ -29,9 +29,9 @@ def shrink_vector(along_y: Tensor, along_x: Tensor, threshold: float) -> tuple[T
 def shrink_power(values: Tensor, threshold: float, exponent: float) -> Tensor:
     """f(w) = |w|^p with 0 < p < 1 (Krishnan & Fergus 2009, equation 5).
 
-    With m = (2 t (1 - p))^(1 / (2 - p)) the least nonzero minimiser and tau = m + t p m^(p - 1), the minimum
-    is at zero for |v| <= tau; above, it is the larger root of w - |v| + t p w^(p - 1) = 0, found by Newton's
-    method from |v|, on the convex side of the root.
+    With m = (2 t (1 - p))^(1 / (2 - p)) the least nonzero minimiser and tau = m + t p m^(p - 1),
+    the minimum is at zero for |v| <= tau; above, it is the larger root of w - |v| + t p w^(p - 1) =
+    0, found by Newton's method from |v|, on the convex side of the root.
 
     Args:
         values: v, any shape.

@@ -11,17 +11,18 @@ __all__ = ["reach"]
 # Half a grey level of 8 bits.
 _TOLERANCE = 0.5 / 255
 _SIDE = 1024
-# In a picture the error of cutting the inverse filter is far below the worst case, which is a sum of absolute
-# values: neighbours' contributions cancel. Measured on photographs: by this factor at the least.
+# In a picture the error of cutting the inverse filter is far below the worst case, which is a sum
+# of absolute values: neighbours' contributions cancel. Measured on photographs: by this factor at
+# the least.
 _CANCELLATION = 10.0
 
 
 def reach(blur: Kernel | Field, noise_std: float, regularization: float | None = None) -> int:
     """Give the radius outside which the regularised inverse filter of `blur` may be ignored.
 
-    h = F^-1[conj(K) / (|K|^2 + r |D|^2)] is what a solver of this package amounts to where its prior is
-    quadratic. The error of a pixel whose surroundings are cut at radius r is at most sum_{|x| > r} |h(x)| for
-    pictures in [0, 1].
+    h = F^-1[conj(K) / (|K|^2 + r |D|^2)] is what a solver of this package amounts to where its
+    prior is quadratic. The error of a pixel whose surroundings are cut at radius r is at most
+    sum_{|x| > r} |h(x)| for pictures in [0, 1].
 
     Args:
         blur: the kernel, or the field, of which the widest kernel counts.

@@ -37,21 +37,25 @@ def richardson_lucy(
 ) -> Tensor:
     """Deconvolve by the multiplicative iteration of Richardson and Lucy.
 
-    u <- u / (1 - r div(grad u / |grad u|)) . A^T(v / A u): expectation-maximisation for Poisson counts with mean
-    A u, with a total-variation term of weight r. The result stays non-negative and keeps the total light.
+    u <- u / (1 - r div(grad u / |grad u|)) . A^T(v / A u): expectation-maximisation for Poisson
+    counts with mean A u, with a total-variation term of weight r. The result stays non-negative and
+    keeps the total light.
 
     Args:
         image: v, (B, C, H, W), non-negative (values under 0 count as 0); not modified.
         kernel: (h, w) or (C, h, w), odd sides; or a field.
-        iterations: steps, at least 1. More is sharper and noisier: stopping early is the regularisation.
-        noise_std: where the residual |A u - v| falls to this standard deviation, the iterations stop
-            (Morozov's discrepancy principle); 0 runs them all.
+        iterations: steps, at least 1. More is sharper and noisier: stopping early is the
+            regularisation.
+        noise_std: where the residual |A u - v| falls to this standard deviation, the iterations
+            stop (Morozov's discrepancy principle); 0 runs them all.
         regularization: r in [0, 1): total variation; 0.002 calms noise, 0.05 paints.
-        acceleration: extrapolate along the last two corrections (Biggs & Andrews 1997): about five times as
-            far in as many steps.
+        acceleration: extrapolate along the last two corrections (Biggs & Andrews 1997): about five
+            times as far in as many steps.
         tolerance: stop when the picture moves less than this share of its norm; 0 runs them all.
-        start: constant to start from, as scikit-image does with 0.5; None starts from the blurred picture.
-        boundary: "unknown" explains light from outside the frame; "periodic" takes the picture as one period.
+        start: constant to start from, as scikit-image does with 0.5; None starts from the blurred
+            picture.
+        boundary: "unknown" explains light from outside the frame; "periodic" takes the picture as
+            one period.
         clipped: bool, broadcastable to `image`: pixels that are at least as bright as they look.
         ignored: bool, likewise: pixels that say nothing.
         progress: called before each iteration.
@@ -64,8 +68,8 @@ def richardson_lucy(
         ParameterError: A parameter is out of range.
 
     Source:
-        W. Richardson 1972, L. Lucy 1974; N. Dey et al. 2006 for the total-variation term; D. Biggs, M.
-        Andrews 1997 for the acceleration; O. Whyte et al. 2014 for clipped pixels.
+        W. Richardson 1972, L. Lucy 1974; N. Dey et al. 2006 for the total-variation term; D. Biggs,
+        M. Andrews 1997 for the acceleration; O. Whyte et al. 2014 for clipped pixels.
 
     Example:
         >>> import torch
@@ -81,7 +85,11 @@ def richardson_lucy(
     if regularization >= 1:
         raise ParameterError(f"regularization must be in [0, 1), got {regularization}")
     seen = observe(
-        image.clamp(min=0), kernel_radius(kernel), boundary=boundary, clipped=clipped, ignored=ignored
+        image.clamp(min=0),
+        kernel_radius(kernel),
+        boundary=boundary,
+        clipped=clipped,
+        ignored=ignored,
     )
     frame = (seen.image.shape[-2], seen.image.shape[-1])
     problem = _Problem(
@@ -138,7 +146,7 @@ class _Problem:
         return _State(image, state.image, correction, _gain(correction, state.correction))
 
     def _ahead(self, state: _State) -> Tensor:
-        """y = x_k + a (x_k - x_{k-1}), with a from the last two corrections."""
+        """Equation 7: y = x_k + a (x_k - x_{k-1}), with a from the last two corrections."""
         if state.previous is None or state.acceleration is None:
             return state.image
         return (state.image + state.acceleration * (state.image - state.previous)).clamp(min=0)
@@ -155,7 +163,7 @@ class _Problem:
 
 
 def _gain(correction: Tensor, last: Tensor | None) -> Tensor | None:
-    """a = <g_k, g_{k-1}> / <g_{k-1}, g_{k-1}> in [0, 1], one a plane (Biggs & Andrews, equation 10)."""
+    """Equation 10: a = <g_k, g_{k-1}> / <g_{k-1}, g_{k-1}> in [0, 1], one a plane."""
     if last is None:
         return None
     overlap = (correction * last).sum(dim=(-2, -1), keepdim=True)

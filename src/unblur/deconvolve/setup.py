@@ -14,12 +14,14 @@ def check(image: Tensor, kernel: Tensor | Field, **numbers: float | None) -> Non
     """Refuse shapes that do not go together and numbers that are negative or not finite.
 
     Raises:
-        ParameterError: The image is not (B, C, H, W), or a number is out of range; the name is in the text.
+        ParameterError: The image is not (B, C, H, W), or a number is out of range; the name is in
+            the text.
         KernelError: The kernel's shape does not fit.
     """
     if image.ndim != 4 or not image.is_floating_point():
         raise ParameterError(
-            f"image must be a floating point tensor (B, C, H, W), got {tuple(image.shape)} {image.dtype}"
+            "image must be a floating point tensor (B, C, H, W), got "
+            f"{tuple(image.shape)} {image.dtype}"
         )
     for name, value in numbers.items():
         if value is not None and not (math.isfinite(value) and value >= 0):
@@ -35,7 +37,8 @@ def check(image: Tensor, kernel: Tensor | Field, **numbers: float | None) -> Non
         channels = kernel.shape[0] if kernel.ndim == 3 else 1
     if channels not in (1, image.shape[1]):
         raise KernelError(
-            f"kernel has {channels} channels and the image {image.shape[1]}: give one kernel, or one a channel"
+            f"kernel has {channels} channels and the image {image.shape[1]}: give one "
+            "kernel, or one a channel"
         )
 
 

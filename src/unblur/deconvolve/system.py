@@ -1,5 +1,6 @@
-"""The blur as solvers use it: apply it, apply its adjoint, and invert it under a quadratic penalty."""
+"""The blur as solvers use it: applied, applied backwards, inverted under a quadratic penalty."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -7,11 +8,16 @@ import torch
 from torch import Tensor
 
 from unblur.blur import Field
-from unblur.fourier import transfer_function
+from unblur.blur.operator import Operator
+from unblur.fourier import inverse, transfer_function
 
 __all__ = ["FieldSystem", "System", "UniformSystem", "make_system"]
 
 Size = tuple[int, int]
+
+# Conjugate gradients for the quadratic problem inside an iteration: the outer loop comes again.
+_INNER_STEPS = 6
+_TINY = 1e-30
 
 
 class System(Protocol):
@@ -38,6 +44,17 @@ class System(Protocol):
         """
         ...
 
+    def fit(self, observed: Tensor, known: Tensor | None, penalty: Tensor, steps: int) -> Tensor:
+        """Solve (A^T M A + P) u = A^T M v, where M keeps what is known.
+
+        Args:
+            observed: v, (B, C, H, W), with a guess where it is not known.
+            known: M, bool, broadcastable to `observed`; None: everything.
+            penalty: as for `solve`.
+            steps: of conjugate gradients, where the solution is not direct.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class UniformSystem:
@@ -55,20 +72,45 @@ class UniformSystem:
 
     def forward(self, image: Tensor) -> Tensor:
         """A u = F^-1[K F[u]]."""
-        return torch.fft.irfft2(torch.fft.rfft2(image) * self.spectrum, s=self.size)
+        return inverse(torch.fft.rfft2(image) * self.spectrum, self.size)
 
     def adjoint(self, image: Tensor) -> Tensor:
         """A^T u = F^-1[conj(K) F[u]]."""
-        return torch.fft.irfft2(torch.fft.rfft2(image) * self.spectrum.conj(), s=self.size)
+        return inverse(torch.fft.rfft2(image) * self.spectrum.conj(), self.size)
 
     def solve(
         self, observed: Tensor, penalty: Tensor, prior: Tensor | None, start: Tensor
     ) -> Tensor:
-        """u = F^-1[(conj(K) F[v] + F[p]) / (|K|^2 + P)]."""
+        """In closed form: u = F^-1[(conj(K) F[v] + F[p]) / (|K|^2 + P)]."""
+        del start  # nothing to approach
         right = torch.fft.rfft2(observed) * self.spectrum.conj()
         if prior is not None:
             right += torch.fft.rfft2(prior)
-        return torch.fft.irfft2(right / (self.power + penalty), s=self.size)
+        return inverse(right / (self.power + penalty), self.size)
+
+    def fit(self, observed: Tensor, known: Tensor | None, penalty: Tensor, steps: int) -> Tensor:
+        """Conjugate gradients on the spectrum: one pair of transforms a step."""
+        conditioner = 1 / (self.power + penalty)
+        spectrum = torch.fft.rfft2(observed) * self.spectrum.conj() * conditioner
+        if known is None:
+            return inverse(spectrum, self.size)
+
+        def back(image: Tensor) -> Tensor:
+            spectrum: Tensor = torch.fft.rfft2(_keep(image, known)) * self.spectrum.conj()
+            return spectrum
+
+        predicted = inverse(spectrum * self.spectrum, self.size)
+        residual = back(observed - predicted) - penalty * spectrum
+        weight = _half_weights(self.size, observed)
+        solution = _conjugate_gradients(
+            lambda x: back(inverse(x * self.spectrum, self.size)) + penalty * x,
+            lambda x: x * conditioner,
+            lambda x, y: _sum(weight * (x.real * y.real + x.imag * y.imag)),
+            solution=spectrum,
+            residual=residual,
+            steps=steps,
+        )
+        return inverse(solution, self.size)
 
 
 @dataclass(frozen=True)
@@ -78,22 +120,20 @@ class FieldSystem:
     The preconditioner is the exact inverse for a uniform blur with the field's mean power spectrum.
     """
 
-    field: Field
-    operator: "FieldOperatorLike"
+    operator: Operator
     mean_power: Tensor
     size: Size
-    iterations: int = 8
 
     @staticmethod
     def of(field: Field, size: Size) -> "FieldSystem":
         """Build it from a field that already covers the extended frame."""
         kernels = field.kernels
         power = torch.zeros(size[0], size[1] // 2 + 1, device=kernels.device, dtype=kernels.dtype)
-        for row in kernels.flatten(0, 1):
-            spectrum = transfer_function(row, size)
+        for cell in kernels.flatten(0, 1):
+            spectrum = transfer_function(cell, size)
             power += (spectrum.real**2 + spectrum.imag**2).mean(0)
         count = kernels.shape[0] * kernels.shape[1]
-        return FieldSystem(field, field.operator(size), power / count, size)
+        return FieldSystem(field.operator(size), power / count, size)
 
     def forward(self, image: Tensor) -> Tensor:
         """A u, by overlap-add."""
@@ -106,46 +146,73 @@ class FieldSystem:
     def solve(
         self, observed: Tensor, penalty: Tensor, prior: Tensor | None, start: Tensor
     ) -> Tensor:
-        """Conjugate gradients from `start`; a few steps do, because solvers call it again and again."""
+        """Conjugate gradients from `start`."""
         right = self.adjoint(observed) if prior is None else self.adjoint(observed) + prior
-        image = start
-        residual = right - self._normal(image, penalty)
-        conditioned = self._precondition(residual, penalty)
-        direction, rho = conditioned, _inner(residual, conditioned)
-        for _ in range(self.iterations):
-            applied = self._normal(direction, penalty)
-            step = rho / _inner(direction, applied).clamp(min=1e-30)
-            image = image + step * direction
-            residual = residual - step * applied
-            conditioned = self._precondition(residual, penalty)
-            rho, previous = _inner(residual, conditioned), rho
-            direction = conditioned + (rho / previous.clamp(min=1e-30)) * direction
-        return image
+        return self._approach(right, None, penalty, start, _INNER_STEPS)
 
-    def _normal(self, image: Tensor, penalty: Tensor) -> Tensor:
-        penalised = torch.fft.irfft2(torch.fft.rfft2(image) * penalty, s=self.size)
-        return self.adjoint(self.forward(image)) + penalised
+    def fit(self, observed: Tensor, known: Tensor | None, penalty: Tensor, steps: int) -> Tensor:
+        """Conjugate gradients from the uniform solution."""
+        start = self._precondition(self.adjoint(observed), penalty)
+        return self._approach(self.adjoint(_keep(observed, known)), known, penalty, start, steps)
 
-    def _precondition(self, image: Tensor, penalty: Tensor) -> Tensor:
-        return torch.fft.irfft2(
-            torch.fft.rfft2(image) / (self.mean_power + penalty), s=self.size
+    def _approach(
+        self, right: Tensor, known: Tensor | None, penalty: Tensor, start: Tensor, steps: int
+    ) -> Tensor:
+        def normal(image: Tensor) -> Tensor:
+            penalised = inverse(torch.fft.rfft2(image) * penalty, self.size)
+            return self.adjoint(_keep(self.forward(image), known)) + penalised
+
+        return _conjugate_gradients(
+            normal,
+            lambda x: self._precondition(x, penalty),
+            lambda x, y: _sum(x * y),
+            solution=start,
+            residual=right - normal(start),
+            steps=steps,
         )
 
-
-class FieldOperatorLike(Protocol):
-    """What `Field.operator` gives."""
-
-    def forward(self, image: Tensor) -> Tensor:
-        """A u."""
-        ...
-
-    def adjoint(self, image: Tensor) -> Tensor:
-        """A^T u."""
-        ...
+    def _precondition(self, image: Tensor, penalty: Tensor) -> Tensor:
+        return inverse(torch.fft.rfft2(image) / (self.mean_power + penalty), self.size)
 
 
-def _inner(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).sum(dim=(-3, -2, -1), keepdim=True)
+def _conjugate_gradients(
+    normal: Callable[[Tensor], Tensor],
+    condition: Callable[[Tensor], Tensor],
+    inner: Callable[[Tensor, Tensor], Tensor],
+    *,
+    solution: Tensor,
+    residual: Tensor,
+    steps: int,
+) -> Tensor:
+    """Preconditioned conjugate gradients (Hestenes & Stiefel 1952), each plane by itself."""
+    conditioned = condition(residual)
+    direction, rho = conditioned, inner(residual, conditioned)
+    for _ in range(steps):
+        applied = normal(direction)
+        step = rho / inner(direction, applied).clamp(min=_TINY)
+        solution = solution + step * direction
+        residual = residual - step * applied
+        conditioned = condition(residual)
+        rho, previous = inner(residual, conditioned), rho
+        direction = conditioned + (rho / previous.clamp(min=_TINY)) * direction
+    return solution
+
+
+def _keep(image: Tensor, known: Tensor | None) -> Tensor:
+    return image if known is None else torch.where(known, image, image.new_zeros(()))
+
+
+def _sum(image: Tensor) -> Tensor:
+    return image.sum(dim=(-2, -1), keepdim=True)
+
+
+def _half_weights(size: Size, like: Tensor) -> Tensor:
+    """How often each column of a half spectrum stands in the whole one (for Parseval's sums)."""
+    weights = torch.full((size[1] // 2 + 1,), 2.0, dtype=like.dtype, device=like.device)
+    weights[0] = 1
+    if size[1] % 2 == 0:
+        weights[-1] = 1
+    return weights
 
 
 def make_system(blur: Tensor | Field, size: Size, margin: Size, frame: Size) -> System:

@@ -2,21 +2,26 @@
 
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from unblur.blur import Field
 from unblur.deconvolve.observation import observe
 from unblur.deconvolve.setup import check, kernel_radius
 from unblur.deconvolve.system import make_system
+from unblur.errors import ParameterError
 from unblur.fourier import gradient_power
 from unblur.progress import Progress, report
 
 __all__ = ["wiener"]
 
-# Each sweep fills what lies outside the picture, and what is clipped, with what the estimate predicts;
-# after three the rest of the change is under a tenth of a grey level.
+# Of conjugate gradients for what lies outside the frame; more change under a tenth of a grey level.
+_STEPS = 10
+# Completions where pixels are clipped: there the data are a bound, not a value.
 _SWEEPS = 3
+# regularization / noise_std that restores best, over 16 training photographs, kernels of 9 to 35
+# pixels and noise of 0.003 to 0.025.
+_RATES = {"laplacian": 2.0, "flat": 2.0}
+_POWERS = {"laplacian": 2, "flat": 0}
 
 
 def wiener(
@@ -33,17 +38,20 @@ def wiener(
 ) -> Tensor:
     """Deconvolve by the Wiener filter with a stationary image prior.
 
-    u = argmin |k * u - v|^2 + r |L u|^2, that is F[u] = conj(K) V / (|K|^2 + r |L|^2), where L is the Laplacian
-    (pictures have little energy at high frequencies) or the identity (a flat noise-to-signal ratio).
+    u = argmin |k * u - v|^2 + r |L u|^2, that is F[u] = conj(K) V / (|K|^2 + r |F L|^2) where the
+    whole frame is known. L is the Laplacian (pictures have little energy at high frequencies), or
+    the identity (a flat noise-to-signal ratio). Where the frame is cut out of a larger scene, the
+    sum goes over what is seen, and conjugate gradients solve for the rest.
 
     Args:
         image: v, (B, C, H, W), in [0, 1]; not modified.
         kernel: (h, w) or (C, h, w), odd sides; or a field.
         noise_std: standard deviation of the noise, in the units of the image, at least 0.
-        regularization: r >= 0; None derives it from the noise as 3 noise_std for the Laplacian and as
-            2 noise_std for the flat ratio. 0 is the bare inverse filter: noise explodes.
+        regularization: r >= 0; None derives it from the noise. 0 is the bare inverse filter: noise
+            explodes.
         penalty: L.
-        boundary: "unknown" explains light from outside the frame; "periodic" takes the picture as one period.
+        boundary: "unknown" explains light from outside the frame; "periodic" takes the picture as
+            one period.
         clipped: bool, broadcastable to `image`: pixels that are at least as bright as they look.
         ignored: bool, likewise: pixels that say nothing.
         progress: called before each sweep.
@@ -60,38 +68,32 @@ def wiener(
 
     Example:
         >>> import torch
-        >>> from unblur.blur import kernels
+        >>> from unblur.blur import Convolution, kernels
         >>> sharp = torch.zeros(1, 1, 32, 32)
         >>> sharp[..., 12:20, 12:20] = 1
-        >>> box = kernels.motion(length=5, angle=0).pixels
-        >>> padded = torch.nn.functional.pad(sharp, (2, 2, 2, 2))
-        >>> blurred = torch.nn.functional.conv2d(padded, box[None, None])
-        >>> restored = wiener(blurred, box, noise_std=1e-4)
-        >>> bool((restored - sharp).abs().mean() < (blurred - sharp).abs().mean() / 4)
+        >>> disk = kernels.disk(radius=2).pixels
+        >>> blurred = Convolution.of(disk, (32, 32), "reflect").forward(sharp)
+        >>> restored = wiener(blurred, disk, noise_std=1e-4)
+        >>> bool((restored - sharp).abs().mean() < (blurred - sharp).abs().mean())
         True
     """
     check(image, kernel, noise_std=noise_std, regularization=regularization)
+    if penalty not in _RATES:
+        raise ParameterError(f"penalty must be one of {', '.join(_RATES)}, got {penalty!r}")
     seen = observe(
         image, kernel_radius(kernel), boundary=boundary, clipped=clipped, ignored=ignored
     )
     frame = (seen.image.shape[-2], seen.image.shape[-1])
     system = make_system(kernel, seen.size, seen.margin, frame)
-    power = gradient_power(frame, image)
-    if penalty == "laplacian":
-        weight = 3 * noise_std if regularization is None else regularization
-        weights = weight * power**2
-    else:
-        weight = 2 * noise_std if regularization is None else regularization
-        weights = torch.full_like(power, weight)
+    weight = _RATES[penalty] * noise_std if regularization is None else regularization
     # A kernel that removes a frequency leaves 0 / 0 there when nothing regularises it.
-    weights = weights.clamp(min=1e-9)
+    weights = (weight * gradient_power(frame, image) ** _POWERS[penalty]).clamp(min=1e-9)
 
-    sweeps = 1 if seen.known is None else _SWEEPS
-    observed = estimate = seen.image
-    for sweep in range(sweeps):
-        report(progress, "deconvolve", sweep / sweeps)
-        if sweep:
-            observed = seen.complete(system.forward(estimate))
+    report(progress, "deconvolve", 0.0)
+    estimate = system.fit(seen.image, seen.known, weights, _STEPS)
+    for sweep in range(_SWEEPS if seen.clipped is not None else 0):
+        report(progress, "deconvolve", (sweep + 1) / (_SWEEPS + 1))
+        observed = seen.complete(system.forward(estimate))
         estimate = system.solve(observed, weights, None, estimate)
     report(progress, "deconvolve", 1.0)
     return seen.crop(estimate).contiguous()

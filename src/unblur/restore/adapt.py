@@ -33,10 +33,11 @@ def adapt(image: Any, encoding: Encoding | None = None) -> Adapted:
     """Take a Photo, a path, a NumPy array, a PIL image or a tensor.
 
     Args:
-        image: Photo; path (str or PathLike); array (H, W) or (H, W, C); PIL image; tensor (H, W), (C, H, W) or
-            (B, C, H, W). C is 1 or 3, or with alpha 2 or 4. uint8, uint16, or floats in [0, 1].
-        encoding: what the values of arrays and tensors mean; None takes them as they are. Files, photos
-            and PIL images follow their profile unless it is given.
+        image: Photo; path (str or PathLike); array (H, W) or (H, W, C); PIL image; tensor (H, W),
+            (C, H, W) or (B, C, H, W). C is 1 or 3, or with alpha 2 or 4. uint8, uint16, or floats
+            in [0, 1].
+        encoding: what the values of arrays and tensors mean; None takes them as they are. Files,
+            photos and PIL images follow their profile unless it is given.
 
     Raises:
         InputError: The type, dtype, shape or range is not one of these.
@@ -98,7 +99,8 @@ def _adapt_array(image: np.ndarray[Any, Any], encoding: Encoding | None) -> Adap
 def _adapt_pil(image: Any, encoding: Encoding | None) -> Adapted:
     if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
         raise InputError(
-            f"a PIL image must have mode L, LA, RGB, RGBA or I;16, got {image.mode}: use image.convert('RGB')"
+            f"a PIL image must have mode L, LA, RGB, RGBA or I;16, got {image.mode}: "
+            "use image.convert('RGB')"
         )
     adapted = _adapt_array(np.asarray(image), encoding)
     carried = Carried(
@@ -124,14 +126,16 @@ def _photo(batch: Tensor, dtype: torch.dtype, encoding: Encoding | None) -> Phot
         batch = batch.float()
     if batch.shape[1] not in (1, 2, 3, 4) or batch.numel() == 0:
         raise InputError(
-            f"image must have 1 or 3 channels, or 2 or 4 with alpha, and pixels; got {batch.shape[1]} channels "
-            f"of {batch.shape[2]} x {batch.shape[3]}"
+            "image must have 1 or 3 channels, or 2 or 4 with alpha, and pixels; got "
+            f"{batch.shape[1]} channels of {batch.shape[2]} x {batch.shape[3]}"
         )
     if batch.dtype == torch.float32:
         _check_floats(batch)
     colours = batch.shape[1] - (batch.shape[1] % 2 == 0)
     alpha = batch[:, colours:] if colours < batch.shape[1] else None
-    carried = Carried(bits={1: 8, 2: 16, 4: 32}[batch.element_size()], encoding=encoding or "linear")
+    carried = Carried(
+        bits={1: 8, 2: 16, 4: 32}[batch.element_size()], encoding=encoding or "linear"
+    )
     return Photo(batch[:, :colours].cpu(), None if alpha is None else alpha.cpu(), carried)
 
 
@@ -145,7 +149,7 @@ def _check_floats(batch: Tensor) -> None:
         )
     if low < _LOWEST or high > _HIGHEST:
         raise InputError(
-            f"image must be in [0, 1] where it is floating point, got values from {low:g} to {high:g}: "
+            f"image must be in [0, 1] where it is floating point, got {low:g} to {high:g}: "
             "divide by the maximum of their range"
         )
 

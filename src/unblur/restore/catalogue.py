@@ -1,4 +1,4 @@
-"""All methods. The command line, the service, the documentation, tests and benchmarks read this tuple."""
+"""All methods: what the command line, the documentation, tests and benchmarks read."""
 
 import difflib
 
@@ -21,7 +21,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="l0",
         summary="finds the blur by the l0 gradient prior, then undoes it",
-        when="camera shake or defocus that is the same all over the picture, and the blur is not known",
+        when="shake or defocus, the same all over the picture, and nobody knows the blur",
         needs_kernel=False,
         parameters=L0,
         build=build_l0,
@@ -53,7 +53,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="wiener",
         summary="undoes a known blur by one linear filter",
-        when="the blur is known and speed matters most, or the result must be linear in the picture",
+        when="the blur is known, and speed matters most or the result must be linear",
         needs_kernel=True,
         parameters=Wiener,
         build=build_known,

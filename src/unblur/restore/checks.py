@@ -1,6 +1,8 @@
 """The arguments that all methods share, checked once."""
 
 import math
+from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,14 @@ from torch import Tensor
 from unblur.errors import ParameterError
 from unblur.restore.tiling import Box
 
-__all__ = ["check_device", "check_mask", "check_roi", "check_settings"]
+__all__ = [
+    "check_device",
+    "check_mask",
+    "check_roi",
+    "check_seed",
+    "check_settings",
+    "check_share",
+]
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -21,12 +30,12 @@ def check_device(name: str) -> torch.device:
     Raises:
         ParameterError: The name is unknown, or the machine has no such device.
     """
-    kind = str(name).split(":", maxsplit=1)[0]
-    if kind not in _DEVICES:
+    kind, _, index = str(name).partition(":")
+    if kind not in _DEVICES or (":" in str(name) and not (index.isdecimal() and kind == "cuda")):
         raise ParameterError(f"device must be one of {', '.join(_DEVICES)}, got {name!r}")
     available = {
         "cpu": True,
-        "cuda": torch.cuda.is_available(),
+        "cuda": torch.cuda.is_available() and int(index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
     if kind == "auto":
@@ -42,35 +51,57 @@ def check_settings(*, strength: float, tile: int, seed: int) -> None:
     Raises:
         ParameterError: The message names the argument and its range.
     """
-    if not (_is_number(strength) and math.isfinite(strength) and 0 <= strength <= 1):
-        raise ParameterError(f"strength must be a number from 0 to 1, got {strength!r}")
-    if not isinstance(tile, int) or isinstance(tile, bool) or not (tile == 0 or tile >= 16):
+    check_share("strength", strength)
+    if not _is_whole(tile) or not (tile == 0 or tile >= 16):
         raise ParameterError(
             f"tile must be 0 (decide by the memory) or a side of at least 16 pixels, got {tile!r}"
         )
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+    check_seed(seed)
+
+
+def check_share(name: str, value: object) -> None:
+    """Refuse what is not a number from 0 to 1.
+
+    Raises:
+        ParameterError: The message names the argument.
+    """
+    is_number = isinstance(value, Real) and value is not True and value is not False
+    number = float(value) if is_number else math.nan  # type: ignore[arg-type]
+    if not 0 <= number <= 1:
+        raise ParameterError(f"{name} must be a number from 0 to 1, got {value!r}")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what PyTorch's generators do not take.
+
+    Raises:
+        ParameterError: It is not a whole number of 63 bits.
+    """
+    if not _is_whole(seed) or not 0 <= seed < 2**63:
         raise ParameterError(f"seed must be a whole number from 0 to 2^63 - 1, got {seed!r}")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
 
 
 def check_roi(roi: tuple[int, int, int, int] | None, size: tuple[int, int]) -> Box | None:
     """Turn (x, y, width, height) into a box of the picture.
 
     Raises:
-        ParameterError: It is not four whole numbers, or not inside the picture, or under 16 pixels a side.
+        ParameterError: It is not four whole numbers, or not inside the picture, or under 16 pixels
+            a side.
     """
     if roi is None:
         return None
-    if len(roi) != 4 or not all(isinstance(value, int) for value in roi):
+    if not isinstance(roi, Sequence) or len(roi) != 4 or not all(map(_is_whole, roi)):
         raise ParameterError(f"roi must be four whole numbers (x, y, width, height), got {roi!r}")
     x, y, width, height = roi
     rows, columns = size
     if x < 0 or y < 0 or x + width > columns or y + height > rows or min(width, height) < 1:
         raise ParameterError(
-            f"roi must lie inside the picture of {columns} x {rows} pixels, got x, y, width, height = {roi}"
+            f"roi must lie inside the picture of {columns} x {rows} pixels, "
+            f"got x, y, width, height = {roi}"
         )
     if min(width, height) < 16:
         raise ParameterError(f"roi must be at least 16 pixels a side, got {width} x {height}")
@@ -85,9 +116,16 @@ def check_mask(mask: Any, size: tuple[int, int]) -> Tensor | None:
     """
     if mask is None:
         return None
-    tensor = mask if isinstance(mask, Tensor) else torch.from_numpy(np.array(mask))
+    try:
+        tensor = mask if isinstance(mask, Tensor) else torch.from_numpy(np.array(mask))
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"mask must be a bool array (H, W) = {size}, like the picture; got {type(mask)}"
+        ) from error
     if tuple(tensor.shape) != size:
-        raise ParameterError(f"mask must be (H, W) = {size}, like the picture; got {tuple(tensor.shape)}")
+        raise ParameterError(
+            f"mask must be (H, W) = {size}, like the picture; got {tuple(tensor.shape)}"
+        )
     if tensor.dtype != torch.bool:
         if not bool(((tensor == 0) | (tensor == 1)).all()):
             raise ParameterError(

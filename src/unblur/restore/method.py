@@ -46,7 +46,8 @@ class Restorer:
     Attributes:
         apply: the work.
         halo: how far a pixel's surroundings matter, in pixels.
-        exact_tiling: whether tiles with that halo agree with the whole to half a grey level of 8 bits.
+        exact_tiling: whether tiles with that halo agree with the whole to half a grey level of 8
+            bits.
         bytes_per_pixel: what `apply` holds at its peak, for one pixel of a tile.
         multiple_of: tiles start at multiples of this.
     """

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from unblur.deconvolve.observation import fill
 from unblur.photo import Photo
 from unblur.restore.tiling import Box
 
@@ -15,6 +16,7 @@ Light = Literal["linear", "encoded"]
 
 # Integer samples at or above this share of their maximum may stand for any brightness.
 _WHITE = 0.996
+_FILL_RADIUS = 8
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,11 @@ class Page:
         return replace(self.photo, samples=samples, alpha=None)
 
     def read(self, box: Box) -> Tensor:
-        """(1, C, h, w), float32, on the device."""
+        """(1, C, h, w), float32, on the device; what says nothing is filled from around it."""
         part = self._cut(box)
-        return (part.linear() if self.light == "linear" else part.encoded()).to(self.device)
+        image = (part.linear() if self.light == "linear" else part.encoded()).to(self.device)
+        ignored = self.ignored(box)
+        return image if ignored is None else fill(image, ignored, _FILL_RADIUS)
 
     def sample(self, step: int) -> Tensor:
         """Every `step`-th pixel of the page, (1, C, h, w): enough to see where the edges are."""
@@ -69,19 +73,25 @@ class Page:
         return self._every(step).clipped(Box(0, 0, *self._every(step).size))
 
     def _every(self, step: int) -> "Page":
-        return replace(self, photo=replace(self.photo, samples=self.photo.samples[..., ::step, ::step], alpha=None))
+        return replace(
+            self,
+            photo=replace(self.photo, samples=self.photo.samples[..., ::step, ::step], alpha=None),
+        )
 
     def clipped(self, box: Box) -> Tensor | None:
-        """bool (1, C, h, w): samples at the top of their range; None for float samples or none of them."""
+        """Mask of samples at the top of their range, bool (1, C, h, w); None if there are none."""
         if self.photo.depth == 32:
             return None
         part = self._cut(box).samples
         top = torch.iinfo(part.dtype).max
         mask = (part.to(torch.int32) if part.dtype == torch.uint16 else part) >= int(_WHITE * top)
+        ignored = self.ignored(box)
+        if ignored is not None:
+            mask &= ~ignored.to(mask.device)
         return mask.to(self.device) if bool(mask.any()) else None
 
     def ignored(self, box: Box) -> Tensor | None:
-        """bool (1, 1, h, w): pixels that say nothing; None if there are none."""
+        """Mask of pixels that say nothing, bool (1, 1, h, w); None where there are none."""
         if self.protected is None:
             return None
         rows, columns = box.slices

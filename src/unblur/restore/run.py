@@ -12,7 +12,8 @@ from unblur.restore.tiling import Box, plan_tiles, run_tiles
 
 __all__ = ["restore_page"]
 
-# Floats of the picture that live beside the solver's: what is read, what is restored, and what is encoded.
+# Floats of the picture that live beside the solver's: what is read, what is restored, and what is
+# encoded.
 _COPIES = 5
 _LEAST_TILE = 64
 
@@ -72,8 +73,8 @@ def _side(page: Page, restorer: Restorer, limit: int) -> int:
     if side < least:
         needed = 1.1 * per_pixel * least**2 + bands * least
         raise OutOfMemory(
-            f"max_memory leaves {limit / 1e6:.0f} MB for the work, and the smallest tile for this blur "
-            f"({least} pixels a side) needs {needed / 1e6:.0f} MB: raise max_memory by "
+            f"max_memory leaves {limit / 1e6:.0f} MB for the work, and the smallest tile for this "
+            f"blur ({least} pixels a side) needs {needed / 1e6:.0f} MB: raise max_memory by "
             f"{(needed - limit) / 1e6:.0f} MB"
         )
     return side

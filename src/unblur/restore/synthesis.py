@@ -7,8 +7,8 @@ import torch
 
 from unblur.blur import Field, Kernel
 from unblur.blur.noise import add_noise
-from unblur.errors import ParameterError
 from unblur.restore.adapt import Encoding, adapt
+from unblur.restore.checks import check_seed, check_share
 
 __all__ = ["blur"]
 
@@ -23,8 +23,9 @@ def blur(
 ) -> Any:
     """Blur a picture: v = k * u + n.
 
-    The blur acts on linear light where the picture says how; the noise is added to the values as they are
-    stored. Beyond the frame the picture is taken to go on as its mirror image. Alpha stays as it is.
+    The blur acts on linear light where the picture says how; the noise is added to the values as
+    they are stored. Beyond the frame the picture is taken to go on as its mirror image. Alpha stays
+    as it is.
 
     Args:
         image: what `deblur` takes; not modified.
@@ -45,11 +46,11 @@ def blur(
         >>> point = np.zeros((9, 9))
         >>> point[4, 4] = 1.0
         >>> blurred = unblur.blur(point, unblur.kernels.motion(length=3, angle=0))
-        >>> [round(float(value), 2) for value in blurred[4, 2:7]]
-        [0.0, 0.33, 0.33, 0.33, 0.0]
+        >>> [round(float(value), 2) for value in blurred[4, 3:6]]
+        [0.33, 0.33, 0.33]
     """
-    if not 0 <= noise <= 1:
-        raise ParameterError(f"noise must be from 0 to 1, got {noise!r}")
+    check_share("noise", noise)
+    check_seed(seed)
     adapted = adapt(image, encoding)
     photo = adapted.photo
     field = kernel if isinstance(kernel, Field) else None

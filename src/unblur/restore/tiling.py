@@ -1,8 +1,8 @@
 """Pictures that are too large for memory, piece by piece and without seams.
 
-A tile has a core, which it answers for, and a halo around it, which it needs to see. Neighbouring cores
-overlap by a ramp in which their weights cross over; the weights of all tiles sum to one everywhere. The plan
-is made of integers only.
+A tile has a core, which it answers for, and a halo around it, which it needs to see. Neighbouring
+cores overlap by a ramp in which their weights cross over; the weights of all tiles sum to one
+everywhere. The plan is made of integers only.
 """
 
 from collections.abc import Callable, Iterator
@@ -103,9 +103,10 @@ def plan_tiles(size: Size, tile: int, halo: int, *, multiple_of: int = 1) -> Pla
     """
     if tile <= 0 or max(size) <= tile:
         return Plan(size, (0, size[0]), (0, size[1]), 0, 0)
-    ramp = max(halo // 2, 1)
-    # A tile can not be smaller than what makes progress: its core is at least two ramps wide.
-    core = max(tile - 2 * (halo + ramp), 2 * ramp, multiple_of)
+    # Cores share the picture evenly, so none is under half of the largest; one that is crossed by a
+    # ramp at both ends must hold both.
+    ramp = max(min(halo // 2, (tile - 2 * halo) // 6), 1)
+    core = max(tile - 2 * (halo + ramp) - (multiple_of - 1), 4 * ramp, multiple_of)
     return Plan(
         size,
         _cuts(size[0], core, tile, multiple_of),
@@ -119,9 +120,8 @@ def _cuts(length: int, core: int, tile: int, multiple_of: int) -> tuple[int, ...
     if length <= tile:
         return (0, length)
     count = -(-length // core)
-    step = -(-length // count)
-    step = -(-step // multiple_of) * multiple_of
-    return (*range(0, length - max(step // 4, 1), step), length)
+    inner = (index * length // count // multiple_of * multiple_of for index in range(count))
+    return (*dict.fromkeys(inner), length)
 
 
 def run_tiles(
@@ -167,14 +167,16 @@ def run_tiles(
 
 
 def _weights(plan: Plan, core: Box, own: Box) -> Tensor:
-    vertical = _ramp(core.top, core.bottom, own.top, own.bottom, plan.size[0], plan.ramp)
-    horizontal = _ramp(core.left, core.right, own.left, own.right, plan.size[1], plan.ramp)
+    height, width = plan.size
+    vertical = _ramp((core.top, core.bottom), (own.top, own.bottom), height, plan.ramp)
+    horizontal = _ramp((core.left, core.right), (own.left, own.right), width, plan.ramp)
     return vertical[:, None] * horizontal[None, :]
 
 
-def _ramp(start: int, stop: int, first: int, last: int, length: int, ramp: int) -> Tensor:
+def _ramp(core: Size, own: Size, length: int, ramp: int) -> Tensor:
     """1 in the core, falling linearly to 0 across its inner ends; neighbours' ramps sum to one."""
-    position = torch.arange(first, last, dtype=torch.float64) + 0.5
+    start, stop = core
+    position = torch.arange(*own, dtype=torch.float64) + 0.5
     weight = torch.ones_like(position)
     if start > 0:
         weight = weight * ((position - start) / (2 * ramp) + 0.5).clamp(0, 1)

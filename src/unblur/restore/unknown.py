@@ -6,11 +6,8 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Annotated, Any, Literal
 
-import torch
-from torch import Tensor
-
 from unblur.blind import Settings, choose_region, estimate
-from unblur.blind.verdict import already_sharp, confidence, nothing_to_see
+from unblur.blind.verdict import confidence, nothing_to_remove, nothing_to_see
 from unblur.blur import Kernel, Record
 from unblur.errors import ParameterError
 from unblur.progress import Progress
@@ -39,7 +36,8 @@ _SOLVERS: dict[str, type[Known]] = {
 
 # Estimation looks at a square of this side: more pixels do not make the kernel better, only slower.
 _REGION = 640
-# The error that a slightly wrong kernel leaves acts on the solver like noise of this standard deviation.
+# The error that a slightly wrong kernel leaves acts on the solver like noise of this standard
+# deviation.
 _KERNEL_ERROR = 0.003
 # Below this confidence the report warns.
 _DOUBTFUL = 0.3
@@ -61,9 +59,9 @@ class L0:
         float,
         Parameter("weight of the l0 norm of the gradient at the start", 1e-6, 1.0, ("lambda",)),
     ] = _DEFAULTS.lambda_start
-    lambda_ratio: Annotated[
-        float, Parameter("divides lambda after every iteration", 1.0, 10.0)
-    ] = _DEFAULTS.lambda_ratio
+    lambda_ratio: Annotated[float, Parameter("divides lambda after every iteration", 1.0, 10.0)] = (
+        _DEFAULTS.lambda_ratio
+    )
     lambda_min: Annotated[
         float | None,
         Parameter("lambda does not fall below this; none: half the noise", 1e-7, 1.0),
@@ -71,12 +69,12 @@ class L0:
     gamma: Annotated[
         float | None, Parameter("smoothness of the kernel; none: 200 times the noise", 1e-3, 1e6)
     ] = _DEFAULTS.gamma
-    iterations: Annotated[
-        int, Parameter("of kernel and picture at each level", 1, 100)
-    ] = _DEFAULTS.iterations
-    scale_factor: Annotated[
-        float, Parameter("between levels of the pyramid", 0.3, 0.9)
-    ] = _DEFAULTS.scale_factor
+    iterations: Annotated[int, Parameter("of kernel and picture at each level", 1, 100)] = (
+        _DEFAULTS.iterations
+    )
+    scale_factor: Annotated[float, Parameter("between levels of the pyramid", 0.3, 0.9)] = (
+        _DEFAULTS.scale_factor
+    )
     kernel_threshold_max: Annotated[
         float, Parameter("kernel values under this share of the maximum are dropped", 0.0, 0.9)
     ] = _DEFAULTS.kernel_threshold_max
@@ -84,7 +82,7 @@ class L0:
         float, Parameter("islands with less than this share of the mass are dropped", 0.0, 0.9)
     ] = _DEFAULTS.remove_isolated
     candidates: Annotated[
-        int, Parameter("how many variations are tried; the best is kept", 1, 4)
+        int, Parameter("1: the settings as they are; more: so many variations, the best kept", 1, 4)
     ] = 4
     solver: Annotated[
         Literal["hyper-laplacian", "tv", "richardson-lucy", "wiener"],
@@ -95,8 +93,10 @@ class L0:
     ] = None
     light: Annotated[
         Light,
-        Parameter("work in linear light or on display-encoded values; arrays are taken as they are"),
-    ] = "linear"
+        Parameter(
+            "work in linear light or on display-encoded values; arrays are taken as they are"
+        ),
+    ] = "encoded"
     noise_std: Annotated[
         float | None,
         Parameter("standard deviation of the noise, values in [0, 1]; none: estimated", 0.0, 1.0),
@@ -124,7 +124,7 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
         return Prepared(restorer, blur=given.kernel, measured=measured)
 
     box = given.roi or _region(page)
-    image = _seen(page, box)
+    image = page.read(box)
     reason = nothing_to_see(image, noise)
     if reason is not None:
         return Prepared(None, unchanged=reason, measured=measured)
@@ -136,7 +136,7 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
         progress=progress,
     )
     measured |= {"residual": found.score.residual, "sparsity": found.score.sparsity}
-    reason = None if parameters.kernel_size else already_sharp(found)
+    reason = None if parameters.kernel_size else nothing_to_remove(found)
     if reason is not None:
         return Prepared(None, unchanged=reason, measured=measured)
     trust = confidence(found)
@@ -153,8 +153,10 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
     warnings: tuple[str, ...] = ()
     if trust < _DOUBTFUL:
         warnings = (
-            f"the blur was found with little confidence ({trust:.2f}): look at the kernel, and try "
-            "a region (roi) with sharp-cornered detail, or a kernel size",
+            (
+                f"the blur was found with little confidence ({trust:.2f}): look at the kernel, and "
+                "try a region (roi) with cornered detail, or a kernel size"
+            ),
         )
     effective = math.hypot(noise, _KERNEL_ERROR)
     restorer = restorer_for(_solver(parameters), kernel, effective, page)
@@ -168,20 +170,9 @@ def _region(page: Page) -> Box:
         return page.whole
     step = max(1, max(height, width) // 2048)
     coarse = page.sample(step)
-    x, y, w, h = choose_region(coarse, max(_REGION // step, 16), page.sample_clipped(step))
+    x, y, _, _ = choose_region(coarse, max(_REGION // step, 16), page.sample_clipped(step))
     left, top = min(x * step, max(width - _REGION, 0)), min(y * step, max(height - _REGION, 0))
     return Box(top, left, min(top + _REGION, height), min(left + _REGION, width))
-
-
-def _seen(page: Page, box: Box) -> Tensor:
-    """The part of the page that is looked at; what is to be left alone is filled with its surroundings' mean."""
-    image = page.read(box)
-    ignored = page.ignored(box)
-    if ignored is None:
-        return image
-    inside = torch.where(ignored, torch.nan, image)
-    mean = inside.nanmean(dim=(-2, -1), keepdim=True).nan_to_num(0.5)
-    return torch.where(ignored, mean, image)
 
 
 def _settings(parameters: L0, noise: float, box: Box) -> Settings:
@@ -195,8 +186,8 @@ def _settings(parameters: L0, noise: float, box: Box) -> Settings:
     values["max_kernel_size"] = min(values["max_kernel_size"], max(shortest // 4, 3))
     if parameters.kernel_size > shortest:
         raise ParameterError(
-            f"kernel_size is {parameters.kernel_size}, larger than the part of the picture that is looked at "
-            f"({shortest} pixels): give a smaller kernel_size, or a larger roi"
+            f"kernel_size is {parameters.kernel_size}, larger than the part of the picture that is "
+            f"looked at ({shortest} pixels): give a smaller kernel_size, or a larger roi"
         )
     return Settings(**values)
 
@@ -210,6 +201,5 @@ def _solver(parameters: L0) -> Known:
 
 def _digest(page: Page) -> str:
     # Rows of interleaved samples, as files store them, whatever the layout in memory.
-    rows = page.photo.samples[page.index].permute(1, 2, 0).contiguous().numpy()
-    return hashlib.sha256(memoryview(rows).cast("B")).hexdigest()
-
+    rows = page.photo.samples[page.index].permute(1, 2, 0).contiguous()
+    return hashlib.sha256(rows.numpy().data).hexdigest()

@@ -1,0 +1,1 @@
+"""What unblur reaches and costs, beside the figures of others: `python -m benchmarks [NAME...]`."""

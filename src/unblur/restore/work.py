@@ -1,0 +1,151 @@
+"""A method set up once, and any number of pictures through it."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unblur.blur import Field, Kernel
+from unblur.errors import ParameterError
+from unblur.photo import Photo
+from unblur.progress import Progress, part
+from unblur.restore.adapt import Encoding, adapt
+from unblur.restore.catalogue import DEFAULT
+from unblur.restore.checks import check_device, check_mask, check_roi, check_settings
+from unblur.restore.memory import budget, peak_bytes
+from unblur.restore.method import Given, Method, Prepared
+from unblur.restore.page import Light, Page
+from unblur.restore.parameters import parse
+from unblur.restore.result import Report, Result
+from unblur.restore.run import restore_page
+
+__all__ = ["Work"]
+
+
+class Work:
+    """A method with everything set that does not depend on the picture."""
+
+    def __init__(
+        self, method: Method, parameters: Mapping[str, Any], device: str, kernel: Any
+    ) -> None:
+        self.method = method
+        self.parameters: Any = parse(method.parameters, parameters)
+        self.device = check_device(device)
+        self.kernel = None if kernel is None else _as_blur(kernel)
+        if method.needs_kernel and kernel is None:
+            raise ParameterError(
+                f"kernel is missing: method '{method.name}' needs the blur; give kernel=..., or "
+                f"use method '{DEFAULT}', which finds it"
+            )
+        self._build = method.build(self.parameters)
+
+    def page(self, photo: Photo, index: int, protected: Tensor | None) -> Page:
+        """Show the method one page."""
+        light: Light = getattr(self.parameters, "light", "encoded")
+        return Page(photo, index, light, self.device, protected)
+
+    def prepare(self, page: Page, given: Given, progress: Progress | None) -> Prepared:
+        """Let the method look at a page; one without any structure is not worth a look."""
+        if _is_flat(page.photo.samples[page.index]):
+            return Prepared(None, unchanged="flat: every pixel has the same value")
+        return self._build(page, given, progress)
+
+    def run(
+        self,
+        image: Any,
+        *,
+        max_memory: int | float | str | None = None,
+        tile: int = 0,
+        strength: float = 1.0,
+        roi: tuple[int, int, int, int] | None = None,
+        mask: Any = None,
+        encoding: Encoding | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Result[Any]:
+        """Restore every page of a picture; the arguments are those of `deblur`."""
+        started = time.perf_counter()
+        check_settings(strength=strength, tile=tile, seed=seed)
+        adapted = adapt(image, encoding)
+        photo = adapted.photo
+        given = Given(self.kernel, check_roi(roi, photo.size), seed)
+        protected = check_mask(mask, photo.size)
+        limit = budget(max_memory)
+        samples = torch.empty_like(photo.samples)
+        prepared: list[Prepared] = []
+        records: list[dict[str, Any]] = []
+        for index in range(photo.pages):
+            span = part(progress, index / photo.pages, (index + 1) / photo.pages)
+            page = self.page(photo, index, _protect(photo, index, protected))
+            found = self.prepare(page, given, part(span, 0.0, 0.6))
+            tiles = restore_page(
+                page, found.restorer, samples[index], limit=limit, tile=tile, strength=strength,
+                progress=part(span, 0.6, 1.0),
+            )  # fmt: skip
+            prepared.append(found)
+            records.append(_record(found, tiles))
+        restored = replace(photo, samples=samples)
+        first, blur = records[0], prepared[0].blur
+        record = Report(
+            method=self.method.name,
+            parameters=dict(vars(self.parameters)),
+            unchanged=first["unchanged"],
+            kernel=first["kernel"],
+            measured=first["measured"],
+            seconds=time.perf_counter() - started,
+            peak_memory_bytes=peak_bytes(),
+            device=str(self.device),
+            versions=_versions(),
+            warnings=tuple(dict.fromkeys(text for found in prepared for text in found.warnings)),
+            pages=tuple(records) if photo.pages > 1 else (),
+        )
+        return Result(
+            adapted.back(restored),
+            blur if isinstance(blur, Kernel) else None,
+            blur if isinstance(blur, Field) else None,
+            record,
+        )
+
+
+def _is_flat(samples: Tensor) -> bool:
+    # NumPy finds extremes of every integer type without a copy.
+    planes = [plane.numpy() for plane in samples]
+    return all(bool(plane.min() == plane.max()) for plane in planes)
+
+
+def _as_blur(kernel: Any) -> Kernel | Field:
+    return kernel if isinstance(kernel, Kernel | Field) else Kernel.from_array(kernel)
+
+
+def _protect(photo: Any, index: int, mask: Tensor | None) -> Tensor | None:
+    """The user's mask, and what is fully transparent: hidden colours must not leak."""
+    if photo.alpha is None:
+        return mask
+    hidden = photo.alpha[index, 0] == 0
+    if mask is not None:
+        hidden = hidden | mask
+    return hidden if bool(hidden.any()) else None
+
+
+def _record(found: Prepared, tiles: int) -> dict[str, Any]:
+    kernel = None
+    if isinstance(found.blur, Kernel):
+        kernel = {"size": list(found.blur.size), **json.loads(found.blur.record.to_json())}
+    elif found.blur is not None:
+        kernel = {"size": list(found.blur.kernel_size), "grid": list(found.blur.grid)}
+    return {
+        "unchanged": found.unchanged,
+        "kernel": kernel,
+        "measured": {**found.measured, "tiles": tiles},
+    }
+
+
+def _versions() -> dict[str, str]:
+    from unblur import __version__
+
+    return {"unblur": __version__, "torch": torch.__version__, "numpy": np.__version__}
