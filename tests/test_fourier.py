@@ -51,9 +51,7 @@ def test_the_gradient_power_is_that_of_the_differences():
     np.testing.assert_allclose(fourier.gradient_power(size, point), sum(spectra), atol=1e-12)
 
 
-@given(
-    st.integers(1, 12), st.integers(1, 12), st.integers(0, 30), st.integers(0, 30), st.data()
-)
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 30), st.integers(0, 30), st.data())
 def test_padding_keeps_the_picture_and_its_range(height, width, more_y, more_x, data):
     image = torch.rand(1, 2, height, width, generator=torch.Generator().manual_seed(height))
     margin = (data.draw(st.integers(0, more_y)), data.draw(st.integers(0, more_x)))

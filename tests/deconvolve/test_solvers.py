@@ -174,9 +174,7 @@ def test_richardson_lucy_is_scikit_images(sharp):
     seen = torch.from_numpy(convolve(image[0, 0].numpy(), kernel.numpy(), mode="constant"))
     seen = seen.clamp(min=0)
     wanted = restoration.richardson_lucy(seen.numpy(), kernel.numpy(), num_iter=30, clip=False)
-    found = richardson_lucy(
-        seen[None, None], kernel, iterations=30, start=0.5, boundary="periodic"
-    )
+    found = richardson_lucy(seen[None, None], kernel, iterations=30, start=0.5, boundary="periodic")
     np.testing.assert_allclose(found[0, 0], wanted, atol=1e-4)
 
 

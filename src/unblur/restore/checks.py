@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,7 @@ def check_share(name: str, value: object) -> None:
     Raises:
         ParameterError: The message names the argument.
     """
-    is_number = isinstance(value, Real) and value is not True and value is not False
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     number = float(value) if is_number else math.nan  # type: ignore[arg-type]
     if not 0 <= number <= 1:
         raise ParameterError(f"{name} must be a number from 0 to 1, got {value!r}")
