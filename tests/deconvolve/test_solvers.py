@@ -48,7 +48,7 @@ def test_it_restores(solver, sharp):
 
 @each
 def test_the_border_does_not_ring(solver, sharp):
-    """A bright bar that touches the frame: what a circular boundary would smear to the other side."""
+    """A bright bar touches the frame: a circular boundary would smear it to the other side."""
     scene = torch.full((1, 1, 96, 96), 0.3)
     scene[..., :40, 30:50] = 0.9
     kernel = kernels.motion(length=13, angle=70).pixels

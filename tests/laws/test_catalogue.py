@@ -665,3 +665,15 @@ def test_names_are_unique_and_the_default_finds_the_blur() -> None:
 def test_a_misspelt_method_is_named_with_its_neighbour(method: Method) -> None:
     with pytest.raises(ParameterError, match=f"did you mean.*{method.name}"):
         find(method.name + "x")
+
+
+@each_known
+@pytest.mark.parametrize("crop", [(192, 216), (432, 432)], ids=str)
+def test_black_beside_white_does_not_make_it_diverge(method: Method, crop: tuple[int, int]) -> None:
+    """A pattern that no blur of nine pixels can have made: black patches wider than the kernel."""
+    y, x = (np.arange(start, start + 48) for start in crop)
+    image = ((x * 4 // 7 ^ (y * 5 // 9)[:, None]) & 255).astype(np.uint8)
+    found = restore(method, image / 255, kernels.disk(radius=4)).image
+    assert np.isfinite(found).all()
+    # The light stays: 30 steps of anything must not make a hundred times the brightest pixel of it.
+    assert np.abs(found).max() < 100

@@ -161,9 +161,11 @@ def restorer_for(parameters: Known, blur: Kernel | Field, noise_std: float, page
     solver, floats = _SOLVERS[type(parameters)]
     options = _options(parameters, noise_std)
     blur = blur.to(page.device)
-    # Richardson-Lucy looks a kernel further at every step, and stops where its tile is explained.
-    exact = isinstance(blur, Kernel) and not isinstance(parameters, RichardsonLucy)
-    halo = reach(blur, options["noise_std"], getattr(parameters, "regularization", None))
+    look = reach(blur, options["noise_std"], getattr(parameters, "regularization", None))
+    # Richardson-Lucy looks a kernel further at every step, and the hyper-Laplacian is not convex: a
+    # small change far away may turn a decision here.
+    convex = type(parameters) in (Wiener, TotalVariation)
+    exact = look.exact and convex and isinstance(blur, Kernel)
 
     def apply(tile: Tile, progress: Progress | None) -> Tensor:
         local: Tensor | Field = (
@@ -187,7 +189,7 @@ def restorer_for(parameters: Known, blur: Kernel | Field, noise_std: float, page
             )
         return restored
 
-    return Restorer(apply, halo, exact_tiling=exact, bytes_per_pixel=4 * floats)
+    return Restorer(apply, look.halo, exact_tiling=exact, bytes_per_pixel=4 * floats)
 
 
 def _options(parameters: Known, noise_std: float) -> dict[str, Any]:
