@@ -17,6 +17,9 @@ from unblur.progress import Progress
 
 __all__ = ["richardson_lucy"]
 
+# Darker predictions count as this: an extrapolated point may be black where the picture is not, and
+# a ratio to nothing would explode.
+_DARK = 1e-6
 _TINY = 1e-12
 
 
@@ -132,7 +135,7 @@ class _Problem:
         if state.done:
             return state
         base = self._ahead(state)
-        predicted = self.system.forward(base).clamp(min=_TINY)
+        predicted = self.system.forward(base).clamp(min=_DARK)
         completed = self.seen.complete(predicted)
         if self.noise_std > 0 and self._explained(predicted, completed):
             return replace(state, done=True)

@@ -23,10 +23,17 @@ _STORED = (torch.uint8, torch.uint16, torch.float32)
 
 @dataclass(frozen=True)
 class Adapted:
-    """A photo, and the function that gives a restored photo the type that came in."""
+    """A photo, and the way back.
+
+    Attributes:
+        photo: what came in.
+        back: gives a restored photo the type that came in.
+        same: gives what came in once more, to the bit (floats of 64 bits do not fit a photo).
+    """
 
     photo: Photo
     back: Callable[[Photo], Any]
+    same: Callable[[], Any]
 
 
 def adapt(image: Any, encoding: Encoding | None = None) -> Adapted:
@@ -46,9 +53,10 @@ def adapt(image: Any, encoding: Encoding | None = None) -> Adapted:
     if encoding not in (None, "srgb", "linear"):
         raise ParameterError(f"encoding must be 'srgb', 'linear' or None, got {encoding!r}")
     if isinstance(image, Photo):
-        return Adapted(image, lambda photo: photo)
+        return Adapted(image, lambda photo: photo, lambda: image)
     if isinstance(image, str | os.PathLike):
-        return Adapted(read(image, encoding=encoding or "auto"), lambda photo: photo)
+        photo = _read(image, encoding)
+        return Adapted(photo, lambda restored: restored, lambda: photo)
     if isinstance(image, Tensor):
         return _adapt_tensor(image, encoding)
     if isinstance(image, np.ndarray):
@@ -59,6 +67,16 @@ def adapt(image: Any, encoding: Encoding | None = None) -> Adapted:
         "image must be a Photo, a path, a NumPy array, a PIL image or a tensor, "
         f"got {type(image).__name__}"
     )
+
+
+def _read(path: str | os.PathLike[str], encoding: Encoding | None) -> Photo:
+    try:
+        return read(path, encoding=encoding or "auto")
+    except InputError as error:
+        name = os.fsdecode(path)
+        if name in str(error):
+            raise
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _adapt_tensor(image: Tensor, encoding: Encoding | None) -> Adapted:
@@ -72,7 +90,7 @@ def _adapt_tensor(image: Tensor, encoding: Encoding | None) -> Adapted:
     def back(restored: Photo) -> Tensor:
         return _joined(restored).to(image.device, image.dtype).reshape(image.shape)
 
-    return Adapted(photo, back)
+    return Adapted(photo, back, image.clone)
 
 
 def _adapt_array(image: np.ndarray[Any, Any], encoding: Encoding | None) -> Adapted:
@@ -86,14 +104,14 @@ def _adapt_array(image: np.ndarray[Any, Any], encoding: Encoding | None) -> Adap
             f"image must be uint8, uint16 or floating point, got {image.dtype}"
         ) from error
     batch = tensor[None, None] if image.ndim == 2 else tensor.permute(2, 0, 1)[None]
-    photo = _photo(batch, tensor.dtype, encoding)
+    photo = _photo(batch, image.dtype, encoding)
 
     def back(restored: Photo) -> np.ndarray[Any, Any]:
         joined = _joined(restored)[0].to(tensor.dtype)
         pixels = joined[0] if image.ndim == 2 else joined.permute(1, 2, 0)
         return np.ascontiguousarray(pixels.numpy()).astype(image.dtype, copy=False)
 
-    return Adapted(photo, back)
+    return Adapted(photo, back, image.copy)
 
 
 def _adapt_pil(image: Any, encoding: Encoding | None) -> Adapted:
@@ -115,10 +133,10 @@ def _adapt_pil(image: Any, encoding: Encoding | None) -> Adapted:
         result.info.update(image.info)
         return result
 
-    return Adapted(photo, back)
+    return Adapted(photo, back, image.copy)
 
 
-def _photo(batch: Tensor, dtype: torch.dtype, encoding: Encoding | None) -> Photo:
+def _photo(batch: Tensor, dtype: object, encoding: Encoding | None) -> Photo:
     """(B, C or C + 1, H, W) of any accepted type, as a photo."""
     if batch.dtype not in _STORED:
         if not batch.is_floating_point():

@@ -91,6 +91,7 @@ class Work:
             records.append(_record(found, tiles))
         restored = replace(photo, samples=samples)
         first, blur = records[0], prepared[0].blur
+        untouched = strength == 0 or all(found.restorer is None for found in prepared)
         record = Report(
             method=self.method.name,
             parameters=dict(vars(self.parameters)),
@@ -105,7 +106,7 @@ class Work:
             pages=tuple(records) if photo.pages > 1 else (),
         )
         return Result(
-            adapted.back(restored),
+            adapted.same() if untouched else adapted.back(restored),
             blur if isinstance(blur, Kernel) else None,
             blur if isinstance(blur, Field) else None,
             record,
