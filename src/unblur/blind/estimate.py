@@ -9,7 +9,7 @@ from unblur.blind.kernel_step import Gradients, fit_kernel, support_radius
 from unblur.blind.prediction import predict
 from unblur.blind.score import Score, rate
 from unblur.blind.settings import Settings
-from unblur.fourier import taper_edges
+from unblur.fourier import fast_size, taper_edges
 from unblur.progress import Progress, part, report
 
 __all__ = ["Estimate", "candidates", "estimate"]
@@ -90,7 +90,7 @@ def estimate(
     Source:
         Anger, Facciolo & Delbracio, Blind Image Deblurring using the l0 Gradient Prior, IPOL 2019.
     """
-    grey = image.mean(dim=(0, 1))
+    grey = _fast(image.mean(dim=(0, 1)))
     found: list[Estimate] = []
     tried = candidates(settings, count)
     for index, variation in enumerate(tried):
@@ -101,6 +101,22 @@ def estimate(
         found.append(Estimate(kernel, rate(grey, kernel, noise_std), variation))
     report(progress, "kernel", 1.0)
     return min(found, key=lambda one: one.score.cost)
+
+
+def _fast(grey: Tensor) -> Tensor:
+    """Cut the picture about its centre to sides that the FFT likes, where that costs a hundredth."""
+    rows, columns = (_middle(side) for side in grey.shape)
+    return grey[rows, columns]
+
+
+def _middle(side: int) -> slice:
+    shorter = side
+    while fast_size(shorter) != shorter:
+        shorter -= 1
+    if shorter < 0.99 * side:
+        return slice(0, side)
+    start = (side - shorter) // 2
+    return slice(start, start + shorter)
 
 
 def _descend(
