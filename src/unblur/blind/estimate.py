@@ -104,7 +104,7 @@ def estimate(
 
 
 def _fast(grey: Tensor) -> Tensor:
-    """Cut the picture about its centre to sides that the FFT likes, where that costs a hundredth."""
+    """Cut the picture about its centre to sides that the FFT likes, where it costs a hundredth."""
     rows, columns = (_middle(side) for side in grey.shape)
     return grey[rows, columns]
 
