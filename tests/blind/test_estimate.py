@@ -248,3 +248,21 @@ def test_a_captured_blur_is_undone(shared: Path, name: str, size: int) -> None:
         for each in (stored["x"], seen, found.image)
     )
     assert float(psnr_aligned(after, truth)) > float(psnr_aligned(before, truth)) + 5
+
+
+@pytest.mark.parametrize("factor", [0.3, 0.5, 0.7, 0.8, 0.9])
+@pytest.mark.parametrize("kernel_size", [0, 3, 15])
+def test_every_scale_factor_comes_to_an_end(factor: float, kernel_size: int) -> None:
+    generator = torch.Generator().manual_seed(2)
+    image = torch.rand(1, 1, 48, 48, generator=generator)
+    settings = Settings(kernel_size=kernel_size, scale_factor=factor, max_kernel_size=15)
+    found = estimate(image, settings, noise_std=0.01, count=1)
+    assert abs(float(found.kernel.sum()) - 1) < 1e-5
+
+
+def test_a_small_largest_size_is_kept_to() -> None:
+    picture = data.camera()[100:356, 100:356] / 255.0
+    blurred = unblur.blur(picture, unblur.kernels.shake(size=11, seed=3), noise=0.003)
+    for largest in (15, 24):
+        kernel = unblur.estimate_kernel(blurred, max_kernel_size=largest)
+        assert 3 < max(kernel.size) <= largest

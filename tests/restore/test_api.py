@@ -273,3 +273,22 @@ def test_faults_of_the_picture_come_before_the_work(kernel: Kernel) -> None:
 def test_an_unknown_method_is_refused(method: Any) -> None:
     with pytest.raises(ParameterError, match=r"method .* is unknown"):
         unblur.deblur(np.zeros((4, 4)), method)
+
+
+def test_a_kernel_and_a_kernel_size_exclude_each_other() -> None:
+    with pytest.raises(ParameterError, match="kernel_size and kernel exclude each other"):
+        unblur.deblur(np.eye(32), kernel=unblur.kernels.disk(radius=1), kernel_size=5)
+
+
+def test_the_blind_method_with_a_kernel_is_its_solver() -> None:
+    picture = np.random.default_rng(0).random((40, 48))
+    kernel = unblur.kernels.gaussian(sigma=1.0)
+    one = unblur.deblur(picture, "l0", kernel=kernel, solver="tv").image
+    np.testing.assert_array_equal(one, unblur.deblur(picture, "tv", kernel=kernel).image)
+
+
+def test_a_picture_that_is_masked_all_over_stays_as_it_is() -> None:
+    picture = np.random.default_rng(0).random((40, 48))
+    found = unblur.deblur(picture, mask=np.ones((40, 48), bool))
+    np.testing.assert_array_equal(found.image, picture)
+    assert "masked" in (found.report.unchanged or "")

@@ -33,7 +33,7 @@ def test_a_device_that_cannot_be_is_refused(name: str) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a machine that has the device")
 def test_a_device_that_is_absent_is_refused() -> None:
-    with pytest.raises(ParameterError, match=r"'cuda' is not available.*device='auto'"):
+    with pytest.raises(ParameterError, match=r"'cuda' is not available.*device 'auto'"):
         check_device("cuda")
 
 

@@ -91,7 +91,7 @@ def test_without_a_limit_half_of_what_is_free_is_left_alone() -> None:
 
 def test_what_the_process_holds_counts_against_the_limit() -> None:
     held = psutil.Process().memory_info().rss
-    assert budget(1) == 0
+    assert budget(1) < 0
     assert 0 < budget(held + 10**9) < 10**9 + held // 2
 
 
@@ -105,7 +105,7 @@ def picture(side: int) -> np.ndarray:
 
 def test_too_little_memory_says_how_much_is_missing() -> None:
     kernel = unblur.kernels.gaussian(sigma=1.0)
-    with pytest.raises(OutOfMemory, match=r"smallest tile.*raise max_memory by \d+ MB") as caught:
+    with pytest.raises(OutOfMemory, match=r"the least that.*raise max_memory by \d+ MB") as caught:
         unblur.deblur(picture(128), "tv", kernel=kernel, noise_std=0.01, max_memory="1MB")
     missing = int(re.findall(r"by (\d+) MB", str(caught.value))[0])
     held = psutil.Process().memory_info().rss

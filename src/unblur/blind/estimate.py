@@ -79,7 +79,7 @@ def estimate(
     Args:
         image: v, (1, C, H, W), in [0, 1]; the mean of its channels is used.
         settings: where to start; see `Settings`.
-        noise_std: standard deviation of the noise of the mean of the channels.
+        noise_std: standard deviation of the noise of one channel.
         count: number of settings to try, 1 to 4.
         start: a kernel (h, w) to start from instead of the blurred picture.
         progress: called before each level; may raise `Cancelled`.
@@ -95,8 +95,9 @@ def estimate(
     tried = candidates(settings, count)
     for index, variation in enumerate(tried):
         span = part(progress, index / len(tried), (index + 1) / len(tried))
-        kernel, cut = _descend(grey, variation, start, span)
-        if cut and found:
+        kernel, full = _descend(grey, variation, start, span)
+        # A candidate that looks for a small blur in a small window must find it inside.
+        if full and variation.max_kernel_size < settings.max_kernel_size and found:
             continue
         found.append(Estimate(kernel, rate(grey, kernel, noise_std), variation))
     report(progress, "kernel", 1.0)
@@ -122,11 +123,11 @@ def _middle(side: int) -> slice:
 def _descend(
     grey: Tensor, settings: Settings, start: Tensor | None, progress: Progress | None
 ) -> tuple[Tensor, bool]:
-    """The kernel, and whether a smaller window than that of other candidates has cut it."""
+    """The kernel, and whether it filled its window at the coarsest level."""
     sides = _sides(settings, min(grey.shape))
     weight, prediction = settings.lambda_start, None
     kernel = grey.new_ones(1, 1)
-    cut = False
+    full = False
     for done, planned in enumerate(sides):
         report(progress, "kernel", done / len(sides))
         level = len(sides) - 1 - done
@@ -153,9 +154,8 @@ def _descend(
             growth = 2.0 if iteration < settings.iterations else _REFINING_GROWTH
             prediction = predict(blurred, kernel, weight, growth=growth)
             weight = max(weight / settings.lambda_ratio, settings.lambda_min)
-        small = settings.max_kernel_size <= _SMALL and not settings.kernel_size
-        cut = cut or (small and done == 0 and support_radius(kernel) >= side // 2)
-    return kernel, cut
+        full = full or (done == 0 and support_radius(kernel) >= side // 2)
+    return kernel, full
 
 
 def _sides(settings: Settings, shortest: int) -> list[int]:
@@ -163,7 +163,8 @@ def _sides(settings: Settings, shortest: int) -> list[int]:
     if settings.kernel_size:
         sides = [settings.kernel_size]
         while sides[-1] > _LEAST_SIDE:
-            sides.append(max(_odd(sides[-1] * settings.scale_factor), _LEAST_SIDE))
+            smaller = min(_odd(sides[-1] * settings.scale_factor), sides[-1] - 2)
+            sides.append(max(smaller, _LEAST_SIDE))
         return sides[::-1]
     side = min(settings.window, _odd(shortest / _WINDOWS))
     levels = 1
@@ -176,7 +177,8 @@ def _sides(settings: Settings, shortest: int) -> list[int]:
 
 def _grown(kernel: Tensor, settings: Settings) -> int:
     radius = support_radius(kernel) + _ROOM / 2
-    return min(_odd(2 * radius / settings.scale_factor + 1), _odd(settings.max_kernel_size))
+    largest = settings.max_kernel_size - (settings.max_kernel_size % 2 == 0)
+    return min(_odd(2 * radius / settings.scale_factor + 1), largest)
 
 
 def _odd(length: float) -> int:

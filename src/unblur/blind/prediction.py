@@ -7,7 +7,7 @@ from unblur.fourier import adjoint_gradient, gradient, gradient_power, inverse, 
 
 __all__ = ["predict"]
 
-_LAST_WEIGHT = 1e5
+_FIRST_WEIGHT, _LAST_WEIGHT = 1e-6, 1e5
 
 
 def predict(blurred: Tensor, kernel: Tensor, weight: float, *, growth: float = 2.0) -> Tensor:
@@ -35,7 +35,7 @@ def predict(blurred: Tensor, kernel: Tensor, weight: float, *, growth: float = 2
     power = spectrum.real**2 + spectrum.imag**2
     data = spectrum.conj() * torch.fft.rfft2(blurred)
     penalty = gradient_power(size, blurred)
-    image, beta = blurred, 2 * weight
+    image, beta = blurred, max(2 * weight, _FIRST_WEIGHT)
     while beta < _LAST_WEIGHT:
         along_y, along_x = gradient(image)
         edges = along_y.square().addcmul_(along_x, along_x) >= weight / beta

@@ -51,7 +51,8 @@ def rate(grey: Tensor, kernel: Tensor, noise_std: float) -> Score:
     Args:
         grey: the blurred picture.
         kernel: (h, w), odd sides.
-        noise_std: standard deviation of its noise, positive.
+        noise_std: standard deviation of the noise of one channel, positive; that of their mean is
+            smaller, and so is the residual.
     """
     # A weaker prior than the solver's own: the residual is to tell what the kernel cannot explain,
     # not what the prior smooths.

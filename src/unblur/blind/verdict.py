@@ -28,7 +28,7 @@ def nothing_to_see(image: Tensor, noise_std: float) -> str | None:
 
     Args:
         image: (1, C, H, W).
-        noise_std: of its noise.
+        noise_std: of the noise of one channel.
     """
     grey = image.mean(dim=(0, 1), keepdim=True)
     if min(grey.shape[-2:]) < _LEAST_SIDE:
@@ -43,7 +43,10 @@ def nothing_to_remove(found: Estimate) -> str | None:
     """Say why the kernel that was found should not be undone, or None where it should."""
     peak = float(found.kernel.max())
     if peak >= _SHARP_PEAK:
-        return f"sharp: the blur that was found is hardly more than a pixel ({peak:.0%} in one)"
+        return (
+            "sharp, or blurred in a way that was not found: the kernel is hardly more than a pixel "
+            f"({peak:.0%} in one); a kernel size insists"
+        )
     if found.score.residual > _UNEXPLAINED:
         return (
             "unexplained: no single blur fits the picture (the best one leaves "

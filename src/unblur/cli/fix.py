@@ -3,9 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -180,10 +180,17 @@ def _show(outcome: "Outcome", *, as_json: bool) -> None:
         say(_json(record))
     elif job.target != STREAM:
         unchanged = record.get("unchanged")
-        what = (
-            f"unchanged: {unchanged}" if unchanged else f"{job.method}, {record['seconds']:.1f} s"
-        )
+        what = f"unchanged: {unchanged}" if unchanged else _done(record)
         say(f"{clean(job.source)} -> {clean(job.target)} ({clean(what)})")
+
+
+def _done(record: Mapping[str, Any]) -> str:
+    kernel, words = record.get("kernel"), [str(record["method"])]
+    if kernel is not None:
+        words.append(f"kernel {kernel['size'][1]} x {kernel['size'][0]}")
+        if kernel.get("confidence") is not None:
+            words.append(f"confidence {kernel['confidence']:.2f}")
+    return ", ".join([*words, f"{record['seconds']:.1f} s"])
 
 
 def _json(value: object, indent: int | None = None) -> str:

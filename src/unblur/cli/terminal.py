@@ -5,7 +5,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -73,7 +73,8 @@ class Failures:
                 traceback.print_exception(error)
             if self.as_json:
                 fault = {"type": type(error).__name__, "message": message}
-                say(json.dumps({"source": name, "ok": False, "error": fault}))
+                with suppress(OSError):  # where standard output is what failed
+                    say(json.dumps({"source": name, "ok": False, "error": fault}))
 
     def finish(self) -> None:
         """Leave with the exit code, if there were failures."""

@@ -41,7 +41,8 @@ def deblur(
         device: "auto", "cpu", "cuda" or "mps".
         max_memory: what the process may hold, in bytes or as "4GB"; None: half of what is free.
             Pictures that need more are cut into tiles.
-        tile: side of the tiles in pixels, halo included; 0 decides by the memory.
+        tile: side of the tiles in pixels, halo included, whatever `max_memory` says; 0 decides by
+            the memory. A blur that reaches far makes them larger.
         strength: from 0 (the picture as it was) to 1 (restored).
         roi: (x, y, width, height) of the part from which the blur is estimated; None chooses.
         mask: bool (H, W), True where pixels are to be left alone.

@@ -41,7 +41,7 @@ def check_device(name: str) -> torch.device:
     if kind == "auto":
         return torch.device(next(known for known in ("cuda", "mps", "cpu") if available[known]))
     if not available[kind]:
-        raise ParameterError(f"device {name!r} is not available on this machine: use device='auto'")
+        raise ParameterError(f"device {name!r} is not available on this machine: use device 'auto'")
     return torch.device(name)
 
 
@@ -94,9 +94,10 @@ def check_roi(roi: tuple[int, int, int, int] | None, size: tuple[int, int]) -> B
     """
     if roi is None:
         return None
-    if not isinstance(roi, Sequence) or len(roi) != 4 or not all(map(_is_whole, roi)):
+    values = list(roi) if isinstance(roi, Sequence | np.ndarray) else []
+    if len(values) != 4 or not all(map(_is_whole, values)):
         raise ParameterError(f"roi must be four whole numbers (x, y, width, height), got {roi!r}")
-    x, y, width, height = roi
+    x, y, width, height = (int(value) for value in values)
     rows, columns = size
     if x < 0 or y < 0 or x + width > columns or y + height > rows or min(width, height) < 1:
         raise ParameterError(

@@ -34,13 +34,15 @@ def parse_bytes(value: int | float | str) -> int:
 def budget(limit: int | float | str | None) -> int:
     """Give the bytes that the work may still take: the limit less what the process holds already.
 
+    Negative where it holds more.
+
     Without a limit: half of what the machine has free.
     """
     import psutil
 
     if limit is None:
         return int(psutil.virtual_memory().available) // 2
-    return max(parse_bytes(limit) - int(psutil.Process().memory_info().rss), 0)
+    return parse_bytes(limit) - int(psutil.Process().memory_info().rss)
 
 
 def peak_bytes() -> int:

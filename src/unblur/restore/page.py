@@ -1,5 +1,6 @@
 """One page of a photo, as methods see it: floats on a device, a box at a time."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -84,7 +85,9 @@ class Page:
             return None
         part = self._cut(box).samples
         top = torch.iinfo(part.dtype).max
-        mask = (part.to(torch.int32) if part.dtype == torch.uint16 else part) >= int(_WHITE * top)
+        mask = (part.to(torch.int32) if part.dtype == torch.uint16 else part) >= math.ceil(
+            _WHITE * top
+        )
         ignored = self.ignored(box)
         if ignored is not None:
             mask &= ~ignored.to(mask.device)

@@ -16,6 +16,8 @@ __all__ = ["restore_page"]
 # encoded.
 _COPIES = 5
 _LEAST_TILE = 64
+# What the frame of a solver is larger than its tile, about: two radii and on to a fast size.
+_MARGIN = 64
 
 
 def restore_page(
@@ -35,7 +37,8 @@ def restore_page(
         restorer: None copies the page as it is.
         samples: of the photo's own type; written.
         limit: bytes that the work may take.
-        tile: side of a tile with its halo; 0 derives it from `limit`.
+        tile: side of a tile with its halo, whatever `limit` says; raised to four halos; 0 derives
+            it from `limit`.
         strength: from 0 (as it was) to 1 (restored).
         progress: over all tiles.
 
@@ -45,7 +48,8 @@ def restore_page(
     if restorer is None or strength == 0:
         samples.copy_(page.photo.samples[page.index])
         return 0
-    side = tile or _side(page, restorer, limit)
+    # A tile must show more than its halo, or the work never ends.
+    side = max(tile, 4 * restorer.halo) if tile else _side(page, restorer, limit)
     plan = plan_tiles(page.size, side, restorer.halo, multiple_of=restorer.multiple_of)
 
     def restore(box: Box, inner: Progress | None) -> Tensor:
@@ -65,17 +69,18 @@ def _side(page: Page, restorer: Restorer, limit: int) -> int:
     per_pixel = restorer.bytes_per_pixel + 4 * _COPIES * channels
     height, width = page.size
     # The frame that a solver extends a tile to is a little larger than the tile.
-    if 1.1 * per_pixel * (height + restorer.halo) * (width + restorer.halo) <= limit:
+    whole = 1.1 * per_pixel * (height + _MARGIN) * (width + _MARGIN)
+    if whole <= limit:
         return 0
     bands = 8 * channels * width  # finished rows wait for the row of tiles below them
-    least = max(_LEAST_TILE, 3 * restorer.halo)
-    side = _solve(1.1 * per_pixel, bands, limit)
+    least = max(_LEAST_TILE, 4 * restorer.halo)
+    side = _solve(1.1 * per_pixel, bands, max(limit, 0))
     if side < least:
-        needed = 1.1 * per_pixel * least**2 + bands * least
+        needed = min(1.1 * per_pixel * least**2 + bands * least, whole)
         raise OutOfMemory(
-            f"max_memory leaves {limit / 1e6:.0f} MB for the work, and the smallest tile for this "
-            f"blur ({least} pixels a side) needs {needed / 1e6:.0f} MB: raise max_memory by "
-            f"{(needed - limit) / 1e6:.0f} MB"
+            f"max_memory leaves {max(limit, 0) / 1e6:.0f} MB for the work, and the least that this "
+            f"picture and blur need is {math.ceil(needed / 1e6)} MB: raise max_memory by "
+            f"{math.ceil((needed - limit) / 1e6)} MB"
         )
     return side
 

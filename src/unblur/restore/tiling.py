@@ -99,7 +99,7 @@ def plan_tiles(size: Size, tile: int, halo: int, *, multiple_of: int = 1) -> Pla
     Example:
         >>> plan = plan_tiles((100, 250), tile=120, halo=10)
         >>> plan.rows, plan.columns, plan.ramp
-        ((0, 100), (0, 84, 168, 250), 5)
+        ((0, 100), (0, 83, 166, 250), 5)
     """
     if tile <= 0 or max(size) <= tile:
         return Plan(size, (0, size[0]), (0, size[1]), 0, 0)

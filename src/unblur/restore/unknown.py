@@ -17,12 +17,13 @@ from unblur.restore.known import (
     RichardsonLucy,
     TotalVariation,
     Wiener,
+    build_known,
     measure_noise,
     restorer_for,
 )
 from unblur.restore.method import Build, Given, Prepared
 from unblur.restore.page import Light, Page
-from unblur.restore.parameters import Parameter
+from unblur.restore.parameters import Parameter, parse
 from unblur.restore.tiling import Box
 
 __all__ = ["L0", "build_l0"]
@@ -117,12 +118,12 @@ def build_l0(parameters: L0) -> Build:
 
 
 def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None) -> Prepared:
+    if given.kernel is not None:
+        if parameters.kernel_size:
+            raise ParameterError("kernel_size and kernel exclude each other: give one of them")
+        return build_known(_solver(parameters))(page, given, progress)
     noise = measure_noise(page) if parameters.noise_std is None else parameters.noise_std
     measured: dict[str, Any] = {"noise_std": noise}
-    if given.kernel is not None:
-        restorer = restorer_for(_solver(parameters), given.kernel, noise, page)
-        return Prepared(restorer, blur=given.kernel, measured=measured)
-
     box = given.roi or _region(page)
     image = page.read(box)
     reason = nothing_to_see(image, noise)
@@ -179,9 +180,9 @@ def _settings(parameters: L0, noise: float, box: Box) -> Settings:
     shared = {field.name for field in fields(Settings)} & set(vars(parameters))
     values = {name: getattr(parameters, name) for name in shared}
     if values["lambda_min"] is None:
-        values["lambda_min"] = 0.5 * noise
+        values["lambda_min"] = max(0.5 * noise, 1e-6)
     if values["gamma"] is None:
-        values["gamma"] = 200 * noise
+        values["gamma"] = max(200 * noise, 1e-3)
     shortest = min(box.size)
     values["max_kernel_size"] = min(values["max_kernel_size"], max(shortest // 4, 3))
     if parameters.kernel_size > shortest:
@@ -193,10 +194,10 @@ def _settings(parameters: L0, noise: float, box: Box) -> Settings:
 
 
 def _solver(parameters: L0) -> Known:
-    kind = _SOLVERS[parameters.solver]
-    if kind is RichardsonLucy:
-        return RichardsonLucy(light=parameters.light)
-    return kind(light=parameters.light, regularization=parameters.regularization)  # type: ignore[call-arg]
+    chosen = {"light": parameters.light, "noise_std": parameters.noise_std}
+    if parameters.regularization is not None:
+        chosen["regularization"] = parameters.regularization
+    return parse(_SOLVERS[parameters.solver], chosen)
 
 
 def _digest(page: Page) -> str:

@@ -53,6 +53,8 @@ class Work:
         """Let the method look at a page; one without any structure is not worth a look."""
         if _is_flat(page.photo.samples[page.index]):
             return Prepared(None, unchanged="flat: every pixel has the same value")
+        if page.protected is not None and bool(page.protected.all()):
+            return Prepared(None, unchanged="masked: every pixel is to be left alone")
         return self._build(page, given, progress)
 
     def run(
@@ -75,8 +77,8 @@ class Work:
         photo = adapted.photo
         given = Given(self.kernel, check_roi(roi, photo.size), seed)
         protected = check_mask(mask, photo.size)
-        limit = budget(max_memory)
         samples = torch.empty_like(photo.samples)
+        limit = budget(max_memory) - samples.nbytes
         prepared: list[Prepared] = []
         records: list[dict[str, Any]] = []
         for index in range(photo.pages):
