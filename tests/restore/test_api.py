@@ -292,3 +292,15 @@ def test_a_picture_that_is_masked_all_over_stays_as_it_is() -> None:
     found = unblur.deblur(picture, mask=np.ones((40, 48), bool))
     np.testing.assert_array_equal(found.image, picture)
     assert "masked" in (found.report.unchanged or "")
+
+
+def test_an_estimate_may_start_from_a_kernel() -> None:
+    picture = data.camera()[100:356, 100:356] / 255.0
+    true = kernels.shake(size=15, seed=4)
+    blurred = unblur.blur(picture, true, noise=0.003)
+    settings = {"kernel_size": 15, "candidates": 1}
+    cold = unblur.estimate_kernel(blurred, **settings)
+    for start in (true, true.pixels.numpy()):
+        warm = unblur.estimate_kernel(blurred, start=start, **settings)
+        assert kernel_similarity(warm, true) > 0.8
+        assert not torch.equal(warm.pixels, cold.pixels)

@@ -85,6 +85,7 @@ def estimate_kernel(
     image: Any,
     kernel_size: int | None = None,
     *,
+    start: Any = None,
     roi: tuple[int, int, int, int] | None = None,
     device: str = "auto",
     encoding: Encoding | None = None,
@@ -97,6 +98,7 @@ def estimate_kernel(
     Args:
         image: as for `deblur`; of several pages the first counts.
         kernel_size: side in pixels, odd; None finds it.
+        start: a Kernel or an array to start from, where the blur is roughly known.
         roi: (x, y, width, height) of the part to look at; None chooses.
         device: "auto", "cpu", "cuda" or "mps".
         encoding: as for `deblur`.
@@ -118,7 +120,8 @@ def estimate_kernel(
     work = Work(find("l0"), parameters, device, None)
     photo = adapt(image, encoding).photo
     page = work.page(photo, 0, None)
-    given = Given(roi=check_roi(roi, photo.size), seed=seed)
+    guess = start if start is None or isinstance(start, Kernel) else Kernel.from_array(start)
+    given = Given(start=guess, roi=check_roi(roi, photo.size), seed=seed)
     found = work.prepare(page, given, progress).blur
     report(progress, "kernel", 1.0)
     return found if isinstance(found, Kernel) else Kernel.identity()

@@ -64,6 +64,7 @@ class Given:
     """What the caller says besides the picture and the parameters."""
 
     kernel: Kernel | Field | None = None
+    start: Kernel | None = None
     roi: Box | None = None
     seed: int = 0
 

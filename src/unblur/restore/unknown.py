@@ -134,6 +134,7 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
         _settings(parameters, noise, box),
         noise_std=max(noise, 1e-4),
         count=parameters.candidates,
+        start=None if given.start is None else given.start.to(page.device).pixels,
         progress=progress,
     )
     measured |= {"residual": found.score.residual, "sparsity": found.score.sparsity}

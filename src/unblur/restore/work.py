@@ -75,7 +75,7 @@ class Work:
         check_settings(strength=strength, tile=tile, seed=seed)
         adapted = adapt(image, encoding)
         photo = adapted.photo
-        given = Given(self.kernel, check_roi(roi, photo.size), seed)
+        given = Given(self.kernel, roi=check_roi(roi, photo.size), seed=seed)
         protected = check_mask(mask, photo.size)
         samples = torch.empty_like(photo.samples)
         limit = budget(max_memory) - samples.nbytes
