@@ -1,5 +1,6 @@
 """Inputs that tend to go wrong, through the command line, by their rows in the edge table."""
 
+import json
 import os
 import signal
 import subprocess
@@ -465,3 +466,31 @@ def test_row_58_two_at_once(png: Path, kernel_file: Path) -> None:
     assert codes == [0, 1, 1], answers
     assert unblur.read(png.with_name("photo.unblur.png")).size == (96, 128)
     assert sorted(os.listdir(png.parent)) == ["motion.tif", "photo.png", "photo.unblur.png"]
+
+
+@pytest.mark.parametrize("method", ["l0", "tv", "richardson-lucy"])
+def test_row_14_prime_sides(command: Command, tmp_path: Path, method: str) -> None:
+    generator = np.random.default_rng(14)
+    picture = generator.integers(0, 256, (307, 401)).astype(np.uint8)
+    Image.fromarray(picture).save(tmp_path / "prime.png")
+    unblur.kernels.gaussian(sigma=1.0).save(tmp_path / "k.tif")
+    known = [] if method == "l0" else ["--kernel", tmp_path / "k.tif"]
+    answer = command("fix", tmp_path / "prime.png", "-m", method, *known)
+    assert answer.code == 0, answer.err
+    assert unblur.read(tmp_path / "prime.unblur.png").size == (307, 401)
+
+
+def test_row_17_a_panorama_runs_in_tiles(
+    command: Command, tmp_path: Path, photograph: np.ndarray
+) -> None:
+    Image.fromarray(np.tile(photograph, (1, 12, 1))).save(tmp_path / "wide.png")
+    unblur.kernels.gaussian(sigma=1.0).save(tmp_path / "k.tif")
+    for tile, name in ((0, "whole.png"), (64, "tiled.png")):
+        answer = command(
+            "fix", tmp_path / "wide.png", "-m", "tv", "--kernel", tmp_path / "k.tif",
+            "--tile", str(tile), "-o", tmp_path / name, "--json",
+        )  # fmt: skip
+        assert answer.code == 0, answer.err
+        assert (json.loads(answer.out)["measured"]["tiles"] > 1) == (tile > 0)
+    whole, tiled = (unblur.read(tmp_path / name).encoded() for name in ("whole.png", "tiled.png"))
+    assert float((whole - tiled)[..., 16:-16, 16:-16].abs().max()) <= 1.01 / 255
