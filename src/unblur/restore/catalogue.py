@@ -29,7 +29,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="hyper-laplacian",
         summary="undoes a known blur; sparse gradients as prior",
-        when="the blur is known: the best picture of the classical solvers",
+        when="the blur is known exactly: the most detail of the classical solvers",
         needs_kernel=True,
         parameters=HyperLaplacian,
         build=build_known,
@@ -37,7 +37,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="tv",
         summary="undoes a known blur; total variation as prior",
-        when="the blur is known and the picture is noisy, or drawn: flat areas and clean edges",
+        when="the blur is known nearly, or the picture is noisy or drawn: clean edges",
         needs_kernel=True,
         parameters=TotalVariation,
         build=build_known,
