@@ -9,6 +9,7 @@ from unblur.blind.kernel_step import Gradients, fit_kernel, support_radius
 from unblur.blind.prediction import predict
 from unblur.blind.score import Score, rate
 from unblur.blind.settings import Settings
+from unblur.blur import Kernel
 from unblur.fourier import fast_size, taper_edges
 from unblur.progress import Progress, part, report
 
@@ -198,6 +199,4 @@ def _fit(prediction: Tensor, like: Tensor) -> Tensor:
 
 
 def _scaled_start(start: Tensor, scale: float) -> Tensor:
-    from unblur.blur import Kernel
-
     return Kernel(start).resize(scale).pixels if scale < 1 else start

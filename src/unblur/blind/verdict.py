@@ -14,7 +14,7 @@ _NOISY = 1.5
 # The kernel that is found for a sharp picture is nearly one pixel. On 33 training photographs as
 # they came from a camera its peak holds 0.30 to 0.79 of the mass; under a Gaussian of 1 pixel 0.11
 # to 0.17, under motion over 6 pixels 0.12 to 0.16. Between lie blurs that the eye hardly sees, and
-# estimates that have stuck near the trivial kernel: neither gains anything.
+# estimates that have stuck near the trivial kernel: neither gains much.
 _SHARP_PEAK = 0.24
 # A kernel that leaves this many times the noise explains nothing.
 _UNEXPLAINED = 1.6

@@ -14,7 +14,7 @@ from unblur.progress import Progress, report
 
 __all__ = ["wiener"]
 
-# Of conjugate gradients for what lies outside the frame; more change under a tenth of a grey level.
+# Of conjugate gradients for what lies outside the frame; twice as many gain about 0.1 dB.
 _STEPS = 10
 # Completions where pixels are clipped: there the data are a bound, not a value.
 _SWEEPS = 3
@@ -54,7 +54,7 @@ def wiener(
             one period.
         clipped: bool, broadcastable to `image`: pixels that are at least as bright as they look.
         ignored: bool, likewise: pixels that say nothing.
-        progress: called before each sweep.
+        progress: called at the start and the end, and before each completion of clipped pixels.
 
     Returns:
         (B, C, H, W), not clipped to [0, 1].
