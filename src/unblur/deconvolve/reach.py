@@ -11,9 +11,9 @@ from unblur.fourier import gradient_power, inverse, transfer_function
 __all__ = ["Reach", "reach"]
 
 _SIDE = 1024
-# What a tile assumes beyond its halo is wrong by the picture's texture, about a tenth. With this much
-# of the inverse filter's energy (as a root) out there, tv in tiles was within 0.01 grey levels of the
-# whole under a Gaussian of 2 pixels, and within one level under a disk of 5.
+# What a tile assumes beyond its halo is wrong by the picture's texture, about a tenth. With this
+# much of the inverse filter's energy (as a root) out there, tv in tiles was within 0.01 grey levels
+# of the whole under a Gaussian of 2 pixels, and within one level under a disk of 5.
 _TAIL = 0.05
 
 

@@ -108,8 +108,8 @@ class HyperLaplacian(TotalVariation):
     ] = 0.8
 
 
-# What each solver holds at its peak, in float32 numbers for one pixel of one channel: counted from the
-# arrays alive in a step. The whole process stayed below this plan with tv at 12 megapixels.
+# What each solver holds at its peak, in float32 numbers for one pixel of one channel: counted from
+# the arrays alive in a step. The whole process stayed below this plan with tv at 12 megapixels.
 _SOLVERS: dict[type, tuple[Callable[..., Tensor], int]] = {
     Wiener: (wiener, 12),
     RichardsonLucy: (richardson_lucy, 14),
