@@ -6,7 +6,19 @@ from importlib import import_module
 
 from benchmarks.machine import describe
 
-NAMES = ("levin", "noharm", "speed", "memory", "start")
+NAMES = (
+    "levin",
+    "deconvolution",
+    "shakes",
+    "confidence",
+    "homography",
+    "noharm",
+    "speed",
+    "scaling",
+    "memory",
+    "start",
+    "sheet",
+)
 
 
 def main(words: list[str]) -> int:

@@ -29,13 +29,13 @@ Size = tuple[int, int]
 def fast_size(length: int) -> int:
     """Return the smallest length >= `length` that the FFT transforms quickly.
 
-    Lengths whose only prime factors are 2, 3 and 5 are quick. Rows whose length in bytes is a
-    multiple of 4096 are not: every row then starts in the same cache set (measured at 1024: 1.7
-    times slower than 1080), so those are passed over from 1024 on.
+    Lengths whose only prime factors are 2 to 13 are quick. Rows whose length in bytes is a multiple
+    of 4096 are not: every row then starts in the same cache set (measured at 1024: 1.7 times slower
+    than 1080), so those are passed over from 1024 on.
 
     Example:
         >>> fast_size(1021), fast_size(17)
-        (1080, 18)
+        (1029, 18)
     """
     candidate = max(length, 1)
     while not _is_smooth(candidate) or candidate % 1024 == 0:
@@ -44,7 +44,7 @@ def fast_size(length: int) -> int:
 
 
 def _is_smooth(number: int) -> bool:
-    for prime in (2, 3, 5):
+    for prime in (2, 3, 5, 7, 11, 13):
         while number % prime == 0:
             number //= prime
     return number == 1
@@ -85,12 +85,28 @@ def gradient(image: Tensor) -> tuple[Tensor, Tensor]:
 
     (D_y u)[i, j] = u[i + 1, j] - u[i, j], and likewise along x.
     """
-    return image.roll(-1, -2) - image, image.roll(-1, -1) - image
+    return _difference(image, -2), _difference(image, -1)
+
+
+def _difference(image: Tensor, axis: int) -> Tensor:
+    # Slices into one buffer: a roll would copy the picture first.
+    last = image.shape[axis] - 1
+    out = torch.empty_like(image)
+    torch.sub(
+        image.narrow(axis, 1, last), image.narrow(axis, 0, last), out=out.narrow(axis, 0, last)
+    )
+    torch.sub(image.select(axis, 0), image.select(axis, last), out=out.select(axis, last))
+    return out
 
 
 def adjoint_gradient(along_y: Tensor, along_x: Tensor) -> Tensor:
     """Return D_y^T `along_y` + D_x^T `along_x`: the adjoint of `gradient`."""
-    return (along_y.roll(1, -2) - along_y) + (along_x.roll(1, -1) - along_x)
+    total = torch.add(along_y, along_x).neg_()
+    for along, axis in ((along_y, -2), (along_x, -1)):
+        last = along.shape[axis] - 1
+        total.narrow(axis, 1, last).add_(along.narrow(axis, 0, last))
+        total.select(axis, 0).add_(along.select(axis, last))
+    return total
 
 
 def gradient_power(size: Size, like: Tensor) -> Tensor:
@@ -127,24 +143,23 @@ def pad_periodic(image: Tensor, margin: Size, size: Size) -> Tensor:
         >>> pad_periodic(row, (0, 0), (1, 5))
         tensor([[[1.0000, 2.0000, 3.0000, 2.6667, 1.3333]]])
     """
-    extended = _fill_last_axis(image, margin[1], size[1])
-    return _fill_last_axis(extended.transpose(-1, -2), margin[0], size[0]).transpose(-1, -2)
+    return _fill_axis(_fill_axis(image, -1, margin[1], size[1]), -2, margin[0], size[0])
 
 
-def _fill_last_axis(image: Tensor, before: int, length: int) -> Tensor:
-    given = image.shape[-1]
+def _fill_axis(image: Tensor, axis: int, before: int, length: int) -> Tensor:
+    given = image.shape[axis]
     gap = length - given
     if gap == 0:
         return image
     steps = torch.arange(gap, device=image.device)
     period = 2 * given
     # Both ends are mirrored about the edge pixel; a gap longer than the picture keeps on mirroring.
-    from_end = _mirror(given + steps, period, given)
-    from_start = _mirror(steps - gap, period, given)
-    weight = (steps + 1).to(image) / (gap + 1)
-    fill = image[..., from_end] * (1 - weight) + image[..., from_start] * weight
-    whole = torch.cat([image, fill], dim=-1)
-    return whole.roll(before, -1) if before else whole
+    from_end = image.index_select(axis, _mirror(given + steps, period, given))
+    from_start = image.index_select(axis, _mirror(steps - gap, period, given))
+    weight = ((steps + 1).to(image) / (gap + 1)).unflatten(0, (gap, 1) if axis == -2 else (gap,))
+    fill = from_end * (1 - weight) + from_start * weight
+    after = gap - before
+    return torch.cat([fill.narrow(axis, after, before), image, fill.narrow(axis, 0, after)], axis)
 
 
 def _mirror(index: Tensor, period: int, length: int) -> Tensor:

@@ -10,6 +10,7 @@ from skimage import data
 
 import unblur
 from unblur.blind import Settings, estimate
+from unblur.blind.descent import descend
 from unblur.blind.estimate import candidates
 from unblur.blind.kernel_step import support_radius
 from unblur.blind.score import rate
@@ -96,13 +97,24 @@ def test_a_wrong_kernel_is_rated_below_the_right_one(sharp: np.ndarray, shake: K
     assert 0.5 < right.residual < 2
 
 
-def test_trying_more_never_ends_with_a_worse_score(shaken: np.ndarray) -> None:
+def test_several_candidates_beat_the_settings_alone(shaken: np.ndarray) -> None:
     image = tensor(shaken)[..., :128, :128]
-    settings = Settings(kernel_size=11)
-    costs = [
-        estimate(image, settings, noise_std=0.005, count=count).score.cost for count in (1, 2, 4)
-    ]
-    assert costs[0] >= costs[1] >= costs[2]
+    alone, several = (
+        estimate(image, Settings(kernel_size=11), noise_std=0.005, count=count) for count in (1, 4)
+    )
+    assert several.score.cost <= alone.score.cost
+    assert alone.consensus == 1.0
+    assert 0 < several.consensus < 1
+
+
+def test_a_batch_of_descents_is_each_by_itself(shaken: np.ndarray) -> None:
+    grey = tensor(shaken)[0, 0]
+    tried = candidates(Settings(), 3)
+    together = descend(grey, tried)
+    for kernel, settings in zip(together[1], tried, strict=True):
+        alone = descend(grey, [settings])
+        assert torch.equal(alone[0], together[0])
+        assert kernel_similarity(kernel, alone[1][0]) > 0.98
 
 
 def test_what_a_kernel_leaves_unexplained_costs_confidence(shaken: np.ndarray) -> None:
@@ -122,7 +134,9 @@ def test_variations_keep_what_was_set() -> None:
     settings = Settings(kernel_size=13, lambda_ratio=1.3)
     tried = candidates(settings, 4)
     assert len(tried) == len(set(tried)) == 4
-    assert all((one.kernel_size, one.lambda_ratio) == (13, 1.3) for one in tried)
+    assert all(one.lambda_ratio == 1.3 for one in tried)
+    assert [one.kernel_size for one in tried] == [13, 13, 13, 0]
+    assert tried[3].max_kernel_size == 13
     assert len(candidates(settings, 1)) == 1
 
 

@@ -7,7 +7,7 @@ from scipy.ndimage import convolve
 from skimage import data, restoration
 
 from unblur.blur import Field, kernels
-from unblur.deconvolve import hyper_laplacian, richardson_lucy, tv, wiener
+from unblur.deconvolve import hyper_laplacian, local_wiener, richardson_lucy, tv, wiener
 from unblur.errors import Cancelled, KernelError, ParameterError
 
 SOLVERS = {
@@ -15,6 +15,7 @@ SOLVERS = {
     "richardson-lucy": richardson_lucy,
     "tv": tv,
     "hyper-laplacian": hyper_laplacian,
+    "local-wiener": local_wiener,
 }
 each = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
 
@@ -115,7 +116,9 @@ def test_channels_may_have_kernels_of_their_own(solver, sharp):
     stack = torch.stack([kernels.gaussian(sigma).crop(13).pixels for sigma in (0.5, 1.0, 1.5)])
     together = solver(colour, stack)
     alone = [solver(colour[:, i : i + 1], stack[i]) for i in range(3)]
-    np.testing.assert_allclose(together, torch.cat(alone, 1), atol=2e-5)
+    # Rounding may decide which entry of the table of proximal maps is read.
+    tolerance = 2e-4 if solver is hyper_laplacian else 2e-5
+    np.testing.assert_allclose(together, torch.cat(alone, 1), atol=tolerance)
 
 
 @each

@@ -1,30 +1,34 @@
-"""Coarse to fine: the kernel and the prediction in turn."""
+"""Coarse to fine: several descents side by side, the best of them refined."""
 
 from dataclasses import dataclass, replace
 
 from torch import Tensor
-from torch.nn.functional import interpolate
 
-from unblur.blind.kernel_step import Gradients, fit_kernel, support_radius
-from unblur.blind.prediction import predict
+from unblur.blind.descent import Pace, descend, refine
+from unblur.blind.projection import project
+from unblur.blind.region import choose_region
 from unblur.blind.score import Score, rate
 from unblur.blind.settings import Settings
-from unblur.blur import Kernel
-from unblur.fourier import fast_size, taper_edges
+from unblur.fourier import fast_size
+from unblur.metrics import kernel_similarity
 from unblur.progress import Progress, part, report
 
 __all__ = ["Estimate", "candidates", "estimate"]
 
-# A level must show this many windows side by side: with less, the border is all there is.
-_WINDOWS = 4
 _LEAST_SIDE = 3
-# Pixels that the support may grow by, on each side and at each finer level, where the size is
-# found.
-_ROOM = 2
-_REFINING_GROWTH = 4.0
-# One candidate assumes a small blur: it starts at a finer level, and does not count where it
-# reaches this.
+# One candidate assumes a small blur: it starts at a finer level.
 _SMALL = 25
+# Kernels that are refined at full resolution, unless the first two are alike.
+_FINALISTS = 2
+_ALIKE = 0.97
+# The first goes further, which a kernel near the truth gets sharper by; the second keeps to strong
+# edges and smooth kernels, which is safer where the noise is high or the blur not quite uniform.
+_PACES = (Pace(10.0, 1.0, 1.0), Pace(30.0, 5.0, 4.0))
+# Refinement looks at a square of so many kernel sides, and at least and at most so many pixels.
+_KERNELS, _LEAST_REGION, _LARGEST_REGION = 20, 448, 640
+# Share of the work that is done once the candidates are there.
+_COARSE_SHARE = 0.4
+_LEAST_NOISE = 5e-4
 
 
 @dataclass(frozen=True)
@@ -35,29 +39,30 @@ class Estimate:
         kernel: (side, side).
         score: see `unblur.blind.score`.
         settings: what it was found with.
+        consensus: mean similarity to the kernels of the other candidates, 0 to 1; 1 without any.
     """
 
     kernel: Tensor
     score: Score
     settings: Settings
+    consensus: float = 1.0
 
 
 def candidates(settings: Settings, count: int) -> tuple[Settings, ...]:
     """The settings alone, or up to four variations, each of which succeeds where others fail.
 
-    A smoother start, a rougher kernel, a long refinement from a wide window, and a small blur.
+    Rougher and smoother predictions at the start, and a small blur.
     """
-    if count == 1:
-        return (settings,)
     small = replace(
         settings,
         window=max(settings.window - 2, _LEAST_SIDE),
-        max_kernel_size=min(settings.max_kernel_size, _SMALL),
+        max_kernel_size=min(settings.kernel_size or settings.max_kernel_size, _SMALL),
+        kernel_size=0,
     )
     variations = (
+        settings,
         replace(settings, lambda_start=settings.lambda_start / 2),
-        replace(settings, gamma=settings.gamma / 4),
-        replace(settings, window=settings.window + 6, refinements=6),
+        replace(settings, lambda_start=settings.lambda_start * 2),
         small,
     )
     return variations[:count]
@@ -74,11 +79,13 @@ def estimate(
 ) -> Estimate:
     """Find the kernel of a blurred picture by the l0 gradient prior.
 
-    Minimise |k * u - v|^2 + lambda |grad u|_0 + gamma |k|^2 over u and k >= 0, coarse to fine, from
-    several settings; the best is chosen by a score that needs no truth.
+    Minimise |k * u - v|^2 + lambda |grad u|_0 + gamma |k|^2 over u and k >= 0, coarse to fine. The
+    candidates go down to half the resolution in one batch; the two that a score without the truth
+    likes best are refined at full resolution, on the part of the picture that shows most, and the
+    better one is kept.
 
     Args:
-        image: v, (1, C, H, W), in [0, 1]; the mean of its channels is used.
+        image: v, (1, C, H, W), in [0, 1]; one plane of it is used, see `project`.
         settings: where to start; see `Settings`.
         noise_std: standard deviation of the noise of one channel.
         count: number of settings to try, 1 to 4.
@@ -91,18 +98,45 @@ def estimate(
     Source:
         Anger, Facciolo & Delbracio, Blind Image Deblurring using the l0 Gradient Prior, IPOL 2019.
     """
-    grey = _fast(image.mean(dim=(0, 1)))
-    found: list[Estimate] = []
+    plane, factor = project(image)
+    grey = _fast(plane)
+    noise = max(noise_std * factor, _LEAST_NOISE)
     tried = candidates(settings, count)
-    for index, variation in enumerate(tried):
-        span = part(progress, index / len(tried), (index + 1) / len(tried))
-        kernel, full = _descend(grey, variation, start, span)
-        # A candidate that looks for a small blur in a small window must find it inside.
-        if full and variation.max_kernel_size < settings.max_kernel_size and found:
-            continue
-        found.append(Estimate(kernel, rate(grey, kernel, noise_std), variation))
+    coarse, kernels = descend(grey, tried, start, part(progress, 0, _COARSE_SHARE))
+    # Means over the pixels of a coarser level have less noise.
+    scale = coarse.shape[-1] / grey.shape[-1]
+    costs = [
+        rate(coarse, kernel, max(noise * scale, _LEAST_NOISE)).coarse_cost if count > 1 else 0.0
+        for kernel in kernels
+    ]
+    order = sorted(range(len(tried)), key=costs.__getitem__)
+    finalists = order[:1]
+    for index in order[1:_FINALISTS]:
+        if kernel_similarity(kernels[index], kernels[order[0]]) < _ALIKE:
+            finalists.append(index)
+    paces = _PACES if count > 1 else _PACES[:1]
+    work = [(index, pace) for index in finalists for pace in paces]
+    found: list[Estimate] = []
+    for done, (index, pace) in enumerate(work):
+        begin, end = (_COARSE_SHARE + (1 - _COARSE_SHARE) * (done + i) / len(work) for i in (0, 1))
+        settled = replace(tried[index], kernel_size=settings.kernel_size)
+        window = _window(grey, kernels[index], 1 / scale)
+        kernel = refine(
+            window, kernels[index], 1 / scale, settled, pace, progress=part(progress, begin, end)
+        )
+        others = [kernels[index]] if count == 1 else [*kernels[:index], *kernels[index + 1 :]]
+        consensus = sum(kernel_similarity(kernels[index], one) for one in others) / len(others)
+        found.append(Estimate(kernel, rate(window, kernel, noise), settled, consensus))
     report(progress, "kernel", 1.0)
     return min(found, key=lambda one: one.score.cost)
+
+
+def _window(grey: Tensor, kernel: Tensor, scale: float) -> Tensor:
+    """The part of the picture that a kernel of this size is refined on."""
+    side = round(_KERNELS * max(kernel.shape) * scale)
+    side = fast_size(min(max(side, _LEAST_REGION), _LARGEST_REGION))
+    x, y, width, height = choose_region(grey[None, None], side)
+    return _fast(grey[y : y + height, x : x + width])
 
 
 def _fast(grey: Tensor) -> Tensor:
@@ -119,84 +153,3 @@ def _middle(side: int) -> slice:
         return slice(0, side)
     start = (side - shorter) // 2
     return slice(start, start + shorter)
-
-
-def _descend(
-    grey: Tensor, settings: Settings, start: Tensor | None, progress: Progress | None
-) -> tuple[Tensor, bool]:
-    """The kernel, and whether it filled its window at the coarsest level."""
-    sides = _sides(settings, min(grey.shape))
-    weight, prediction = settings.lambda_start, None
-    kernel = grey.new_ones(1, 1)
-    full = False
-    for done, planned in enumerate(sides):
-        report(progress, "kernel", done / len(sides))
-        level = len(sides) - 1 - done
-        scale = settings.scale_factor**level
-        side = planned if settings.kernel_size or done == 0 else _grown(kernel, settings)
-        blurred = taper_edges(_resize(grey, scale, grey.shape), (side // 2, side // 2))
-        if prediction is not None:
-            prediction = _fit(prediction, blurred)
-        elif start is not None:
-            prediction = predict(blurred, _scaled_start(start, scale), weight)
-        else:
-            prediction = blurred
-        gradients = Gradients.of(blurred)
-        refinements = settings.refinements if level == 0 else 0
-        for iteration in range(settings.iterations + refinements):
-            kernel = fit_kernel(
-                prediction,
-                gradients,
-                side,
-                gamma=settings.gamma,
-                threshold=settings.kernel_threshold_max,
-                isolated=settings.remove_isolated,
-            )
-            growth = 2.0 if iteration < settings.iterations else _REFINING_GROWTH
-            prediction = predict(blurred, kernel, weight, growth=growth)
-            weight = max(weight / settings.lambda_ratio, settings.lambda_min)
-        full = full or (done == 0 and support_radius(kernel) >= side // 2)
-    return kernel, full
-
-
-def _sides(settings: Settings, shortest: int) -> list[int]:
-    """The kernel's side at each level, coarsest first; where it is found, only the first counts."""
-    if settings.kernel_size:
-        sides = [settings.kernel_size]
-        while sides[-1] > _LEAST_SIDE:
-            smaller = min(_odd(sides[-1] * settings.scale_factor), sides[-1] - 2)
-            sides.append(max(smaller, _LEAST_SIDE))
-        return sides[::-1]
-    side = min(settings.window, _odd(shortest / _WINDOWS))
-    levels = 1
-    while side / settings.scale_factor**levels < settings.max_kernel_size and (
-        _WINDOWS * settings.window / settings.scale_factor**levels <= shortest
-    ):
-        levels += 1
-    return [max(side, 1)] * levels
-
-
-def _grown(kernel: Tensor, settings: Settings) -> int:
-    radius = support_radius(kernel) + _ROOM / 2
-    largest = settings.max_kernel_size - (settings.max_kernel_size % 2 == 0)
-    return min(_odd(2 * radius / settings.scale_factor + 1), largest)
-
-
-def _odd(length: float) -> int:
-    rounded = round(length)
-    return rounded if rounded % 2 else rounded + 1
-
-
-def _resize(grey: Tensor, scale: float, size: tuple[int, ...]) -> Tensor:
-    if scale == 1:
-        return grey
-    target = [max(round(side * scale), 8) for side in size]
-    return interpolate(grey[None, None], target, mode="bicubic", antialias=True)[0, 0]
-
-
-def _fit(prediction: Tensor, like: Tensor) -> Tensor:
-    return interpolate(prediction[None, None], list(like.shape), mode="bicubic")[0, 0]
-
-
-def _scaled_start(start: Tensor, scale: float) -> Tensor:
-    return Kernel(start).resize(scale).pixels if scale < 1 else start

@@ -1,9 +1,11 @@
 """The kernel that explains the blurred gradients by the predicted ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from unblur.blur import Kernel
 from unblur.fourier import fast_size, gradient, inverse, transfer_function
@@ -27,14 +29,14 @@ class Gradients:
         """Transform the gradients of a picture (H, W)."""
         along_y, along_x = gradient(image)
         return Gradients(
-            torch.fft.rfft2(along_y), torch.fft.rfft2(along_x), (image.shape[0], image.shape[1])
+            torch.fft.rfft2(along_y), torch.fft.rfft2(along_x), (image.shape[-2], image.shape[-1])
         )
 
 
 def fit_kernel(
     prediction: Tensor,
     blurred: Gradients,
-    side: int,
+    sides: int | Sequence[int],
     *,
     gamma: float,
     threshold: float,
@@ -51,42 +53,62 @@ def fit_kernel(
     three kernel sides.
 
     Args:
-        prediction: u, (H, W).
+        prediction: u, (..., H, W): one, or a batch of them.
         blurred: of v.
-        side: odd, under the sides of the picture.
+        sides: odd, under the sides of the picture: one for all, or one a kernel of the batch.
         gamma: see above; larger values give smoother kernels.
         threshold: values under this share of the maximum are dropped.
         isolated: islands with less than this share of the mass are dropped.
 
     Returns:
-        (side, side), non-negative, sum 1, centre of mass at the centre pixel.
+        (..., side, side) with the largest side, non-negative, sum 1, centre of mass at the centre
+        pixel.
     """
     size = blurred.size
+    each = [sides] if isinstance(sides, int) else list(sides)
+    side = max(each)
+    box = None if min(each) == side else torch.stack([_box(one, side, prediction) for one in each])
     along_y, along_x = (torch.fft.rfft2(part) for part in gradient(prediction))
     cross = along_y.conj() * blurred.along_y + along_x.conj() * blurred.along_x
-    power = along_y.abs() ** 2 + along_x.abs() ** 2
-    start = _crop(inverse(cross / (power + gamma), size), side)
+    power = _square(along_y) + _square(along_x)
+    start = _inside(_crop(inverse(cross / (power + gamma), size), side), box)
     target = _crop(inverse(cross, size), side)
     autocorrelation = _crop(inverse(power, size), min(2 * side - 1, *_odd(size)))
     kernel = _clean(start, threshold, isolated)
-    return _clean(_descend(kernel, target, autocorrelation, gamma), threshold, isolated)
+    return _clean(_descend(kernel, target, autocorrelation, gamma, box), threshold, isolated)
 
 
-def _descend(kernel: Tensor, target: Tensor, autocorrelation: Tensor, gamma: float) -> Tensor:
+def _descend(
+    kernel: Tensor, target: Tensor, autocorrelation: Tensor, gamma: float, box: Tensor | None
+) -> Tensor:
     """FISTA (Beck & Teboulle 2009) for k^T R k / 2 - b^T k + gamma |k|^2 / 2 over k >= 0."""
     side = kernel.shape[-1]
     frame = (fast_size(3 * side), fast_size(3 * side))
     normal = transfer_function(autocorrelation, frame).real
-    step = 1 / (float(normal.max()) + gamma)
+    step = 1 / (normal.amax((-2, -1), keepdim=True) + gamma)
     ahead, momentum = kernel, 1.0
     for _ in range(_STEPS):
         applied = inverse(torch.fft.rfft2(ahead, s=frame) * normal, frame)
         slope = applied[..., :side, :side] + gamma * ahead - target
-        following = (ahead - step * slope).clamp(min=0)
+        following = _inside((ahead - step * slope).clamp_(min=0), box)
         growth = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         ahead = following + (momentum - 1) / growth * (following - kernel)
         kernel, momentum = following, growth
     return kernel
+
+
+def _box(inner: int, side: int, like: Tensor) -> Tensor:
+    """Ones in the middle square of `inner` pixels, zeros around it."""
+    rim = (side - inner) // 2
+    return pad(like.new_ones(inner, inner), (rim, rim, rim, rim))
+
+
+def _inside(pixels: Tensor, box: Tensor | None) -> Tensor:
+    return pixels if box is None else pixels * box
+
+
+def _square(spectrum: Tensor) -> Tensor:
+    return spectrum.real**2 + spectrum.imag**2
 
 
 def _crop(image: Tensor, side: int) -> Tensor:
@@ -100,6 +122,8 @@ def _odd(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _clean(pixels: Tensor, threshold: float, isolated: float) -> Tensor:
+    if pixels.ndim > 2:
+        return torch.stack([_clean(one, threshold, isolated) for one in pixels])
     side = pixels.shape[-1]
     positive = pixels.clamp(min=0)
     if float(positive.sum()) <= 0:

@@ -1,30 +1,40 @@
 """The sharp picture under a kernel, with as few gradients as possible."""
 
+import math
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from unblur.fourier import adjoint_gradient, gradient, gradient_power, inverse, transfer_function
+from unblur.fourier import gradient_power, transfer_function
 
 __all__ = ["predict"]
 
-_FIRST_WEIGHT, _LAST_WEIGHT = 1e-6, 1e5
+# beta starts at this many times lambda: gradients up to sqrt(1 / 16) = 0.25 are smoothed away.
+_FIRST_RATIO = 16.0
+# Beyond it nothing changes any more but rounding: at 1e5, where the paper stops, the kernels come
+# out the same.
+_LAST_WEIGHT = 50.0
+_GROWTH = 2.0
 
 
-def predict(blurred: Tensor, kernel: Tensor, weight: float, *, growth: float = 2.0) -> Tensor:
+def predict(
+    blurred: Tensor, kernel: Tensor, weight: float | Tensor, *, last: float = _LAST_WEIGHT
+) -> Tensor:
     """Minimise |k * u - v|^2 + weight |grad u|_0 by half-quadratic splitting.
 
-    For beta from 2 weight up to 1e5, by `growth`: keep the gradients with |grad u|^2 >= weight /
-    beta, set the others to zero, and fit u to the blurred picture and these gradients, F[u] =
-    (conj(K) V + beta F[D^T w]) / (|K|^2 + beta |F D|^2).
+    For beta from 16 weight up to `last`: keep the gradients with |grad u|^2 >= weight / beta, set the
+    others to zero, and fit u to the blurred picture and these gradients, F[u] = (conj(K) V + beta
+    F[D^T w]) / (|K|^2 + beta |F D|^2). No gradient is kept at first.
 
     Args:
         blurred: v, (H, W), taken as one period.
-        kernel: (h, w), odd sides.
-        weight: lambda > 0; larger keeps fewer edges.
-        growth: of beta from step to step.
+        kernel: (..., h, w), odd sides: one, or a batch of them.
+        weight: lambda > 0, or one a kernel; larger keeps fewer edges.
+        last: of the values of beta: the larger, the nearer to the objective's own minimum.
 
     Returns:
-        u, (H, W).
+        u, (..., H, W).
 
     Source:
         Xu, Lu, Xu & Jia, Image Smoothing via L0 Gradient Minimization, 2011; Anger, Facciolo &
@@ -32,14 +42,68 @@ def predict(blurred: Tensor, kernel: Tensor, weight: float, *, growth: float = 2
     """
     size = (blurred.shape[-2], blurred.shape[-1])
     spectrum = transfer_function(kernel, size)
-    power = spectrum.real**2 + spectrum.imag**2
-    data = spectrum.conj() * torch.fft.rfft2(blurred)
-    penalty = gradient_power(size, blurred)
-    image, beta = blurred, max(2 * weight, _FIRST_WEIGHT)
-    while beta < _LAST_WEIGHT:
-        along_y, along_x = gradient(image)
-        edges = along_y.square().addcmul_(along_x, along_x) >= weight / beta
-        kept = adjoint_gradient(along_y.mul_(edges), along_x.mul_(edges))
-        image = inverse((data + beta * torch.fft.rfft2(kept)) / (power + beta * penalty), size)
-        beta *= growth
+    problem = _Quadratic(
+        torch.view_as_real(spectrum.conj() * torch.fft.rfft2(blurred)),
+        spectrum.real**2 + spectrum.imag**2,
+        gradient_power(size, blurred),
+        size,
+    )
+    weights = torch.as_tensor(weight, dtype=blurred.dtype, device=blurred.device)[..., None, None]
+    beta = (_FIRST_RATIO * weights).clamp(max=last)
+    # Weights of a batch differ: each grows at a pace of its own, and all arrive together.
+    steps = max(int(math.log(last / float(beta.min()), _GROWTH)), 0)
+    growth = (last / beta) ** (1 / max(steps, 1))
+    image = problem.solve(beta, None)
+    work = _Buffers(image)
+    for _ in range(steps):
+        beta = beta * growth
+        kept = work.kept(image, weights / beta)
+        image = problem.solve(beta, kept)
     return image
+
+
+@dataclass(frozen=True)
+class _Quadratic:
+    """|k * u - v|^2 + beta |D u - w|^2 in u."""
+
+    data: Tensor
+    power: Tensor
+    penalty: Tensor
+    size: tuple[int, int]
+
+    def solve(self, beta: Tensor, kept: Tensor | None) -> Tensor:
+        """The minimum, given D^T w; None for zero."""
+        scale = (self.power + beta * self.penalty).reciprocal_()[..., None]
+        if kept is None:
+            right = self.data * scale
+        else:
+            right = torch.view_as_real(torch.fft.rfft2(kept))
+            right = right.mul_(beta[..., None]).add_(self.data).mul_(scale)
+        image: Tensor = torch.fft.irfft2(torch.view_as_complex(right), s=self.size)
+        return image
+
+
+class _Buffers:
+    """Arrays that every step fills again: fresh ones would cost more than the arithmetic."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.along_y, self.along_x, self.power, self.sum = (
+            torch.empty_like(like) for _ in range(4)
+        )
+
+    def kept(self, image: Tensor, least: Tensor) -> Tensor:
+        """D^T w, where w is grad u with lengths under sqrt(least) set to zero."""
+        y, x = self.along_y, self.along_x
+        torch.sub(image[..., 1:, :], image[..., :-1, :], out=y[..., :-1, :])
+        torch.sub(image[..., 0, :], image[..., -1, :], out=y[..., -1, :])
+        torch.sub(image[..., :, 1:], image[..., :, :-1], out=x[..., :, :-1])
+        torch.sub(image[..., :, 0], image[..., :, -1], out=x[..., :, -1])
+        strong = torch.mul(y, y, out=self.power).addcmul_(x, x).ge_(least)
+        y.mul_(strong)
+        x.mul_(strong)
+        total = torch.add(y, x, out=self.sum).neg_()
+        total[..., 1:, :].add_(y[..., :-1, :])
+        total[..., 0, :].add_(y[..., -1, :])
+        total[..., :, 1:].add_(x[..., :, :-1])
+        total[..., :, 0].add_(x[..., :, -1])
+        return total

@@ -1,8 +1,9 @@
 """Deconvolution: the blur is known."""
 
+from unblur.deconvolve.local_wiener import local_wiener
 from unblur.deconvolve.loop import iterate
 from unblur.deconvolve.richardson_lucy import richardson_lucy
 from unblur.deconvolve.sparse import hyper_laplacian, tv
 from unblur.deconvolve.wiener import wiener
 
-__all__ = ["hyper_laplacian", "iterate", "richardson_lucy", "tv", "wiener"]
+__all__ = ["hyper_laplacian", "iterate", "local_wiener", "richardson_lucy", "tv", "wiener"]

@@ -10,7 +10,7 @@ is replaced by what the current estimate predicts for it, so that it neither pul
 Solvers then work on a full, periodic frame, where a convolution is a product.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -33,6 +33,7 @@ class Observation:
         clipped: bool, likewise: `image` is a lower bound here. None: nowhere.
         margin: rows above and columns left of the picture.
         size: of the picture, (H, W).
+        whole: every pixel of the picture is known, and no other.
     """
 
     image: Tensor
@@ -40,15 +41,29 @@ class Observation:
     clipped: Tensor | None
     margin: Size
     size: Size
+    whole: bool = False
 
     def complete(self, predicted: Tensor) -> Tensor:
         """Replace what is not known by `predicted`, the blurred estimate."""
         if self.known is None:
             return self.image
+        if self.whole:
+            completed = predicted.expand(self.image.shape).clone()
+            self.crop(completed).copy_(self.crop(self.image))
+            return completed
         completed = torch.where(self.known, self.image, predicted)
         if self.clipped is None:
             return completed
         return torch.where(self.clipped, torch.maximum(self.image, predicted), completed)
+
+    def channel(self, index: int) -> "Observation":
+        """What is known of one channel."""
+        masks = (
+            mask if mask is None or mask.shape[1] == 1 else mask[:, [index]]
+            for mask in (self.known, self.clipped)
+        )
+        known, clipped = masks
+        return replace(self, image=self.image[:, [index]], known=known, clipped=clipped)
 
     def crop(self, image: Tensor) -> Tensor:
         """Cut the picture's part out of an image on the extended frame."""
@@ -124,7 +139,12 @@ def observe(
             framed = _framed(mask, margin, frame)
             known = ~framed if known is None else known & ~framed
     return Observation(
-        extended, known, None if clipped is None else _framed(clipped, margin, frame), margin, size
+        extended,
+        known,
+        None if clipped is None else _framed(clipped, margin, frame),
+        margin,
+        size,
+        whole=clipped is None and ignored is None,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from unblur.blur import Field, Kernel
-from unblur.deconvolve.sparse import default_regularization
+from unblur.deconvolve.setup import default_regularization
 from unblur.fourier import gradient_power, inverse, transfer_function
 
 __all__ = ["Reach", "reach"]
@@ -46,7 +46,7 @@ def reach(blur: Kernel | Field, noise_std: float, regularization: float | None =
     Example:
         >>> from unblur.blur import kernels
         >>> reach(kernels.gaussian(sigma=1), 0.01)
-        Reach(halo=9, exact=True)
+        Reach(halo=10, exact=True)
     """
     kernel = blur.pixels if isinstance(blur, Kernel) else blur.kernels.mean(dim=(0, 1, 2))
     radius = max(kernel.shape[-2:]) // 2

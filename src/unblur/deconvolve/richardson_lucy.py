@@ -135,14 +135,14 @@ class _Problem:
         if state.done:
             return state
         base = self._ahead(state)
-        predicted = self.system.forward(base).clamp(min=_DARK)
-        completed = self.seen.complete(predicted)
-        if self.noise_std > 0 and self._explained(predicted, completed):
+        predicted = self.system.forward(base).clamp_(min=_DARK)
+        ratio = self._ratio(predicted)
+        if self.noise_std > 0 and self._explained(predicted, ratio):
             return replace(state, done=True)
-        image = base * self.system.adjoint(completed / predicted)
+        image = self.system.adjoint(ratio).mul_(base)
         if self.regularization > 0:
             image = image / (1 + self.regularization * self._curvature(base)).clamp(min=0.1)
-        image = image.clamp(min=0)
+        image = image.clamp_(min=0)
         if not self.accelerated:
             return _State(image)
         correction = image - base
@@ -154,8 +154,17 @@ class _Problem:
             return state.image
         return (state.image + state.acceleration * (state.image - state.previous)).clamp(min=0)
 
-    def _explained(self, predicted: Tensor, completed: Tensor) -> bool:
-        residual = self.seen.crop(predicted - completed)
+    def _ratio(self, predicted: Tensor) -> Tensor:
+        """The completed picture to its prediction."""
+        if not self.seen.whole:
+            return self.seen.complete(predicted) / predicted
+        ratio = torch.ones_like(predicted)
+        crop = self.seen.crop
+        torch.div(crop(self.seen.image), crop(predicted), out=crop(ratio))
+        return ratio
+
+    def _explained(self, predicted: Tensor, ratio: Tensor) -> bool:
+        residual = self.seen.crop((ratio - 1).mul_(predicted))
         return float(residual.square().mean()) <= self.noise_std**2
 
     def _curvature(self, image: Tensor) -> Tensor:

@@ -23,6 +23,16 @@ _TINY = 1e-30
 class System(Protocol):
     """A linear blur A on a periodic frame."""
 
+    @property
+    def size(self) -> Size:
+        """Of the frame."""
+        ...
+
+    @property
+    def power(self) -> Tensor:
+        """|K|^2 as a real half spectrum, (..., H, W // 2 + 1); of a field the mean."""
+        ...
+
     def forward(self, image: Tensor) -> Tensor:
         """A u."""
         ...
@@ -31,15 +41,20 @@ class System(Protocol):
         """A^T u."""
         ...
 
+    def project(self, observed: Tensor) -> Tensor:
+        """A^T v, in the form that `solve` wants: it stays the same while v does."""
+        ...
+
     def solve(
-        self, observed: Tensor, penalty: Tensor, prior: Tensor | None, start: Tensor
+        self, projected: Tensor, penalty: Tensor, weight: float, prior: Tensor, start: Tensor
     ) -> Tensor:
-        """Solve (A^T A + P) u = A^T v + p.
+        """Solve (A^T A + w P) u = A^T v + w p.
 
         Args:
-            observed: v, (B, C, H, W).
+            projected: `project(v)`.
             penalty: P as a real half spectrum, (H, W // 2 + 1), positive where A is not invertible.
-            prior: p, (B, C, H, W), or None for zero.
+            weight: w.
+            prior: p, (B, C, H, W).
             start: a guess at u; direct solvers do not need it.
         """
         ...
@@ -61,6 +76,7 @@ class UniformSystem:
     """A convolution: everything is a product in the Fourier domain, and `solve` is exact."""
 
     spectrum: Tensor
+    backwards: Tensor
     power: Tensor
     size: Size
 
@@ -68,46 +84,54 @@ class UniformSystem:
     def of(kernel: Tensor, size: Size) -> "UniformSystem":
         """Build it from a kernel (h, w), or one kernel a channel (C, h, w)."""
         spectrum = transfer_function(kernel, size)
-        return UniformSystem(spectrum, spectrum.real**2 + spectrum.imag**2, size)
+        backwards = spectrum.conj().resolve_conj()
+        return UniformSystem(spectrum, backwards, spectrum.real**2 + spectrum.imag**2, size)
 
     def forward(self, image: Tensor) -> Tensor:
         """A u = F^-1[K F[u]]."""
-        return inverse(torch.fft.rfft2(image) * self.spectrum, self.size)
+        return inverse(torch.fft.rfft2(image).mul_(self.spectrum), self.size)
 
     def adjoint(self, image: Tensor) -> Tensor:
         """A^T u = F^-1[conj(K) F[u]]."""
-        return inverse(torch.fft.rfft2(image) * self.spectrum.conj(), self.size)
+        return inverse(self.project(image), self.size)
+
+    def project(self, observed: Tensor) -> Tensor:
+        """conj(K) F[v]."""
+        spectrum: Tensor = torch.fft.rfft2(observed)
+        return spectrum.mul_(self.backwards)
 
     def solve(
-        self, observed: Tensor, penalty: Tensor, prior: Tensor | None, start: Tensor
+        self, projected: Tensor, penalty: Tensor, weight: float, prior: Tensor, start: Tensor
     ) -> Tensor:
-        """In closed form: u = F^-1[(conj(K) F[v] + F[p]) / (|K|^2 + P)]."""
+        """In closed form: u = F^-1[(conj(K) F[v] + w F[p]) / (|K|^2 + w P)]."""
         del start  # nothing to approach
-        right = torch.fft.rfft2(observed) * self.spectrum.conj()
-        if prior is not None:
-            right += torch.fft.rfft2(prior)
-        return inverse(right / (self.power + penalty), self.size)
+        right = torch.fft.rfft2(prior).mul_(weight).add_(projected)
+        right.mul_(torch.add(self.power, penalty, alpha=weight).reciprocal_().to(right))
+        return inverse(right, self.size)
 
     def fit(self, observed: Tensor, known: Tensor | None, penalty: Tensor, steps: int) -> Tensor:
         """Conjugate gradients on the spectrum: one pair of transforms a step."""
-        conditioner = 1 / (self.power + penalty)
-        spectrum = torch.fft.rfft2(observed) * self.spectrum.conj() * conditioner
+        # Complex, though real: products of mixed types are three times slower.
+        conditioner = (self.power + penalty).reciprocal_().to(self.spectrum)
+        penalty = penalty.to(self.spectrum)
+        solution = self.project(observed).mul_(conditioner)
         if known is None:
-            return inverse(spectrum, self.size)
+            return inverse(solution, self.size)
+        mask, buffer = known.to(observed), torch.empty_like(solution)
 
-        def back(image: Tensor) -> Tensor:
-            spectrum: Tensor = torch.fft.rfft2(_keep(image, known)) * self.spectrum.conj()
-            return spectrum
+        def blurred(x: Tensor) -> Tensor:
+            return inverse(torch.mul(x, self.spectrum, out=buffer), self.size)
 
-        predicted = inverse(spectrum * self.spectrum, self.size)
-        residual = back(observed - predicted) - penalty * spectrum
-        weight = _half_weights(self.size, observed)
+        def normal(x: Tensor) -> Tensor:
+            return self.project(blurred(x).mul_(mask)).addcmul_(penalty, x)
+
+        missing = blurred(solution).neg_().add_(observed).mul_(mask)
         solution = _conjugate_gradients(
-            lambda x: back(inverse(x * self.spectrum, self.size)) + penalty * x,
+            normal,
             lambda x: x * conditioner,
-            lambda x, y: _sum(weight * (x.real * y.real + x.imag * y.imag)),
-            solution=spectrum,
-            residual=residual,
+            lambda x, y: _parseval(x, y, self.size),
+            solution=solution,
+            residual=self.project(missing).addcmul_(penalty, solution, value=-1),
             steps=steps,
         )
         return inverse(solution, self.size)
@@ -121,7 +145,7 @@ class FieldSystem:
     """
 
     operator: Operator
-    mean_power: Tensor
+    power: Tensor
     size: Size
 
     @staticmethod
@@ -143,12 +167,16 @@ class FieldSystem:
         """A^T u, by overlap-add."""
         return self.operator.adjoint(image)
 
+    def project(self, observed: Tensor) -> Tensor:
+        """A^T v."""
+        return self.adjoint(observed)
+
     def solve(
-        self, observed: Tensor, penalty: Tensor, prior: Tensor | None, start: Tensor
+        self, projected: Tensor, penalty: Tensor, weight: float, prior: Tensor, start: Tensor
     ) -> Tensor:
         """Conjugate gradients from `start`."""
-        right = self.adjoint(observed) if prior is None else self.adjoint(observed) + prior
-        return self._approach(right, None, penalty, start, _INNER_STEPS)
+        right = torch.add(projected, prior, alpha=weight)
+        return self._approach(right, None, weight * penalty, start, _INNER_STEPS)
 
     def fit(self, observed: Tensor, known: Tensor | None, penalty: Tensor, steps: int) -> Tensor:
         """Conjugate gradients from the uniform solution."""
@@ -172,7 +200,7 @@ class FieldSystem:
         )
 
     def _precondition(self, image: Tensor, penalty: Tensor) -> Tensor:
-        return inverse(torch.fft.rfft2(image) / (self.mean_power + penalty), self.size)
+        return inverse(torch.fft.rfft2(image) / (self.power + penalty), self.size)
 
 
 def _conjugate_gradients(
@@ -185,17 +213,25 @@ def _conjugate_gradients(
     steps: int,
 ) -> Tensor:
     """Preconditioned conjugate gradients (Hestenes & Stiefel 1952), each plane by itself."""
-    conditioned = condition(residual)
-    direction, rho = conditioned, inner(residual, conditioned)
+    solution, direction = solution.clone(), condition(residual)
+    rho = inner(residual, direction)
     for _ in range(steps):
         applied = normal(direction)
         step = rho / inner(direction, applied).clamp(min=_TINY)
-        solution = solution + step * direction
-        residual = residual - step * applied
+        _add(solution, direction, step)
+        _add(residual, applied, -step)
         conditioned = condition(residual)
         rho, previous = inner(residual, conditioned), rho
-        direction = conditioned + (rho / previous.clamp(min=_TINY)) * direction
+        _add(conditioned, direction, rho / previous.clamp(min=_TINY))
+        direction = conditioned
     return solution
+
+
+def _add(planes: Tensor, others: Tensor, factors: Tensor) -> None:
+    """Add others times a factor a plane, in place: much faster than a broadcast of complex ones."""
+    flat = zip(planes.flatten(0, 1), others.flatten(0, 1), factors.flatten().tolist(), strict=True)
+    for plane, other, factor in flat:
+        plane.add_(other, alpha=factor)
 
 
 def _keep(image: Tensor, known: Tensor | None) -> Tensor:
@@ -206,13 +242,19 @@ def _sum(image: Tensor) -> Tensor:
     return image.sum(dim=(-2, -1), keepdim=True)
 
 
-def _half_weights(size: Size, like: Tensor) -> Tensor:
-    """How often each column of a half spectrum stands in the whole one (for Parseval's sums)."""
-    weights = torch.full((size[1] // 2 + 1,), 2.0, dtype=like.dtype, device=like.device)
-    weights[0] = 1
-    if size[1] % 2 == 0:
-        weights[-1] = 1
-    return weights
+def _parseval(x: Tensor, y: Tensor, size: Size) -> Tensor:
+    """Sum of the products of two images, from their half spectra (times the number of pixels).
+
+    Every column of a half spectrum stands for two of the whole one, but the first and, of even
+    widths, the last.
+    """
+    single = slice(None, None, size[1] // 2) if size[1] % 2 == 0 else slice(0, 1)
+    twice, once = (
+        (torch.view_as_real(u) * torch.view_as_real(v)).sum((-3, -2, -1))
+        for u, v in ((x, y), (x[..., single], y[..., single]))
+    )
+    total: Tensor = (2 * twice - once)[..., None, None]
+    return total
 
 
 def make_system(blur: Tensor | Field, size: Size, margin: Size, frame: Size) -> System:

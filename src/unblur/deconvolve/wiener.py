@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from unblur.blur import Field
@@ -93,7 +94,7 @@ def wiener(
     estimate = system.fit(seen.image, seen.known, weights, _STEPS)
     for sweep in range(_SWEEPS if seen.clipped is not None else 0):
         report(progress, "deconvolve", (sweep + 1) / (_SWEEPS + 1))
-        observed = seen.complete(system.forward(estimate))
-        estimate = system.solve(observed, weights, None, estimate)
+        projected = system.project(seen.complete(system.forward(estimate)))
+        estimate = system.solve(projected, weights, 1.0, torch.zeros_like(estimate), estimate)
     report(progress, "deconvolve", 1.0)
     return seen.crop(estimate).contiguous()

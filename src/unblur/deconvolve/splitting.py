@@ -1,0 +1,157 @@
+"""Half-quadratic splitting: what the solvers with sparse gradients have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from unblur.blur import Field
+from unblur.deconvolve.observation import Observation, observe
+from unblur.deconvolve.proximal import shrink_vector
+from unblur.deconvolve.setup import (
+    LEAST_NOISE,
+    TV_RATE,
+    default_regularization,
+    kernel_radius,
+)
+from unblur.deconvolve.system import System, make_system
+from unblur.fourier import adjoint_gradient, gradient, gradient_power
+
+__all__ = ["ITERATIONS", "Problem", "Shrink", "pose", "pose_pilot"]
+
+Shrink = Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]
+
+# The weight of the splitting, relative to the prior's, at the first and the last iteration. Going
+# on to infinity reaches the mode of the posterior, whose flat patches look painted and score lower.
+_FIRST_WEIGHT, _LAST_WEIGHT = 4.0, 300.0
+# Of conjugate gradients, which fill in what lies outside the frame before the iterations begin: the
+# least, what a picture that is all border adds, and the most.
+_FIT_STEPS, _BORDER_STEPS, _MOST_STEPS = 5, 100, 12
+ITERATIONS = 6
+# A pilot needs less: iterations, steps of the fit fewer, and weights of the splitting, first and
+# last, times the noise. Colour differences hold little and are smoother than colours.
+_PILOT_ITERATIONS, _PILOT_SPARED, _PILOT_WEIGHTS = 4, 2, (0.06, 1.0)
+_COLOUR_ITERATIONS, _COLOUR_FIT_STEPS, _COLOUR_RATE = 2, 1, 2.5
+
+
+@dataclass(frozen=True)
+class _State:
+    image: Tensor
+    projected: Tensor
+    done: int = 0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A picture to be explained, step by step: shrink its gradients, fit the picture to them."""
+
+    seen: Observation
+    system: System
+    shrink: Shrink
+    regularization: float
+    iterations: int
+    weights: tuple[float, float]
+    penalty: Tensor
+    fit_steps: int
+
+    def channel(self, index: int) -> "Problem":
+        """The problem of one channel."""
+        return replace(self, seen=self.seen.channel(index))
+
+    def brief(self) -> "Problem":
+        """The problem of a colour difference, of which little is to be found."""
+        first, last = self.weights
+        return replace(
+            self,
+            regularization=_COLOUR_RATE * self.regularization,
+            iterations=_COLOUR_ITERATIONS,
+            weights=(2 * first, last / 2),
+            fit_steps=_COLOUR_FIT_STEPS,
+        )
+
+    def start(self) -> _State:
+        """Fit what is known under a quadratic prior, and fill in the rest by its prediction."""
+        image = self.system.fit(
+            self.seen.image, self.seen.known, self.regularization * self.penalty, self.fit_steps
+        )
+        return _State(image, self._project(image))
+
+    def step(self, state: _State) -> _State:
+        """Shrink the gradients, fit the picture to them and the data, raise their weight."""
+        share = state.done / max(self.iterations - 1, 1)
+        first, last = self.weights
+        weight = first * (last / first) ** share
+        prior = adjoint_gradient(*self.shrink(*gradient(state.image), 1 / weight))
+        weight *= self.regularization
+        image = self.system.solve(state.projected, self.penalty, weight, prior, state.image)
+        done = state.done + 1
+        # Of two or three iterations none would profit from another completion.
+        again = self.seen.clipped is not None or 1 < done == self.iterations // 2
+        return _State(image, self._project(image) if again else state.projected, done)
+
+    def _project(self, image: Tensor) -> Tensor:
+        if self.seen.known is None:
+            return self.system.project(self.seen.image)
+        return self.system.project(self.seen.complete(self.system.forward(image)))
+
+
+def pose(
+    image: Tensor,
+    kernel: Tensor | Field,
+    shrink: Shrink,
+    *,
+    regularization: float,
+    iterations: int,
+    boundary: str,
+    clipped: Tensor | None,
+    ignored: Tensor | None,
+    weights: tuple[float, float] = (_FIRST_WEIGHT, _LAST_WEIGHT),
+) -> Problem:
+    """Put the picture on its frame, and make what the iterations need."""
+    seen = observe(
+        image, kernel_radius(kernel), boundary=boundary, clipped=clipped, ignored=ignored
+    )
+    frame = (seen.image.shape[-2], seen.image.shape[-1])
+    border = 2 * max(kernel_radius(kernel)) / min(seen.size)
+    return Problem(
+        seen,
+        make_system(kernel, seen.size, seen.margin, frame),
+        shrink,
+        max(regularization, 1e-8),
+        iterations,
+        weights,
+        gradient_power(frame, image),
+        min(_FIT_STEPS + round(_BORDER_STEPS * border), _MOST_STEPS),
+    )
+
+
+def pose_pilot(
+    image: Tensor,
+    kernel: Tensor | Field,
+    *,
+    noise_std: float,
+    boundary: str,
+    clipped: Tensor | None,
+    ignored: Tensor | None,
+) -> Problem:
+    """Total variation, for a first estimate that something else improves."""
+    problem = pose(
+        image,
+        kernel,
+        shrink_vector,
+        regularization=default_regularization(noise_std, TV_RATE),
+        iterations=ITERATIONS,
+        boundary=boundary,
+        clipped=clipped,
+        ignored=ignored,
+    )
+    if problem.seen.clipped is not None:  # what a clipped pixel was is found only step by step
+        return problem
+    first, last = _PILOT_WEIGHTS
+    noise = max(noise_std, LEAST_NOISE)
+    return replace(
+        problem,
+        iterations=_PILOT_ITERATIONS,
+        weights=(first / noise, last / noise),
+        fit_steps=problem.fit_steps - _PILOT_SPARED,
+    )
