@@ -181,7 +181,8 @@ def taper_edges(image: Tensor, radius: Size) -> Tensor:
     r_y, r_x = min(radius[0], (height - 1) // 2), min(radius[1], (width - 1) // 2)
     flat = image.reshape(-1, 1, height, width)
     padded = functional.pad(flat, (r_x, r_x, r_y, r_y), mode="circular")
-    blurred = functional.avg_pool2d(padded, (2 * r_y + 1, 2 * r_x + 1), stride=1)
+    rows = functional.avg_pool2d(padded, (1, 2 * r_x + 1), stride=1)
+    blurred = functional.avg_pool2d(rows, (2 * r_y + 1, 1), stride=1)
     weight = _taper(height, r_y, image)[:, None] * _taper(width, r_x, image)[None, :]
     return image * weight + blurred.reshape(image.shape) * (1 - weight)
 

@@ -18,8 +18,7 @@ __all__ = ["Estimate", "candidates", "estimate"]
 _LEAST_SIDE = 3
 # One candidate assumes a small blur: it starts at a finer level.
 _SMALL = 25
-# Kernels that are refined at full resolution, unless the first two are alike.
-_FINALISTS = 2
+# The second candidate is refined too where it is less similar than this to the first.
 _ALIKE = 0.97
 # The first goes further, which a kernel near the truth gets sharper by; the second keeps to strong
 # edges and smooth kernels, which is safer where the noise is high or the blur not quite uniform.
@@ -27,7 +26,7 @@ _PACES = (Pace(10.0, 1.0, 1.0), Pace(30.0, 5.0, 4.0))
 # Refinement looks at a square of so many kernel sides, and at least and at most so many pixels.
 _KERNELS, _LEAST_REGION, _LARGEST_REGION = 20, 448, 640
 # Share of the work that is done once the candidates are there.
-_COARSE_SHARE = 0.4
+_COARSE = 0.4
 _LEAST_NOISE = 5e-4
 
 
@@ -102,33 +101,42 @@ def estimate(
     grey = _fast(plane)
     noise = max(noise_std * factor, _LEAST_NOISE)
     tried = candidates(settings, count)
-    coarse, kernels = descend(grey, tried, start, part(progress, 0, _COARSE_SHARE))
-    # Means over the pixels of a coarser level have less noise.
-    scale = coarse.shape[-1] / grey.shape[-1]
-    costs = [
-        rate(coarse, kernel, max(noise * scale, _LEAST_NOISE)).coarse_cost if count > 1 else 0.0
-        for kernel in kernels
-    ]
-    order = sorted(range(len(tried)), key=costs.__getitem__)
-    finalists = order[:1]
-    for index in order[1:_FINALISTS]:
-        if kernel_similarity(kernels[index], kernels[order[0]]) < _ALIKE:
-            finalists.append(index)
-    paces = _PACES if count > 1 else _PACES[:1]
-    work = [(index, pace) for index in finalists for pace in paces]
-    found: list[Estimate] = []
-    for done, (index, pace) in enumerate(work):
-        begin, end = (_COARSE_SHARE + (1 - _COARSE_SHARE) * (done + i) / len(work) for i in (0, 1))
+    coarse, kernels = descend(grey, tried, start, part(progress, 0, _COARSE))
+    scale = grey.shape[-1] / coarse.shape[-1]
+    found: list[tuple[Estimate, Pace]] = []
+
+    def go_on(index: int, pace: Pace, progress: Progress | None) -> None:
         settled = replace(tried[index], kernel_size=settings.kernel_size)
-        window = _window(grey, kernels[index], 1 / scale)
-        kernel = refine(
-            window, kernels[index], 1 / scale, settled, pace, progress=part(progress, begin, end)
-        )
-        others = [kernels[index]] if count == 1 else [*kernels[:index], *kernels[index + 1 :]]
-        consensus = sum(kernel_similarity(kernels[index], one) for one in others) / len(others)
-        found.append(Estimate(kernel, rate(window, kernel, noise), settled, consensus))
+        window = _window(grey, kernels[index], scale)
+        kernel = refine(window, kernels[index], scale, settled, pace, progress=progress)
+        score = rate(window, kernel, noise)
+        found.append((Estimate(kernel, score, settled, _consensus(kernels, index)), pace))
+
+    if count == 1:
+        go_on(0, _PACES[0], part(progress, _COARSE, 1))
+        return found[0][0]
+    # Means over the pixels of a coarser level have less noise.
+    costs = [rate(coarse, one, max(noise / scale, _LEAST_NOISE)).coarse_cost for one in kernels]
+    first, second = sorted(range(count), key=costs.__getitem__)[:2]
+    share = (1 - _COARSE) / (len(_PACES) + 1)
+    for done, pace in enumerate(_PACES):
+        go_on(first, pace, part(progress, _COARSE + done * share, _COARSE + (done + 1) * share))
+    if kernel_similarity(kernels[first], kernels[second]) < _ALIKE:
+        # What suits the picture once suits it again.
+        go_on(second, _best(found)[1], part(progress, 1 - share, 1))
     report(progress, "kernel", 1.0)
-    return min(found, key=lambda one: one.score.cost)
+    return _best(found)[0]
+
+
+def _best(found: list[tuple[Estimate, Pace]]) -> tuple[Estimate, Pace]:
+    return min(found, key=lambda one: one[0].score.cost)
+
+
+def _consensus(kernels: list[Tensor], index: int) -> float:
+    """The mean similarity of one kernel to the others; 1 without any."""
+    others = [*kernels[:index], *kernels[index + 1 :]]
+    similar = [kernel_similarity(kernels[index], one) for one in others]
+    return sum(similar) / len(similar) if similar else 1.0
 
 
 def _window(grey: Tensor, kernel: Tensor, scale: float) -> Tensor:

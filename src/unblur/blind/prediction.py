@@ -23,9 +23,9 @@ def predict(
 ) -> Tensor:
     """Minimise |k * u - v|^2 + weight |grad u|_0 by half-quadratic splitting.
 
-    For beta from 16 weight up to `last`: keep the gradients with |grad u|^2 >= weight / beta, set the
-    others to zero, and fit u to the blurred picture and these gradients, F[u] = (conj(K) V + beta
-    F[D^T w]) / (|K|^2 + beta |F D|^2). No gradient is kept at first.
+    For beta from 16 weight up to `last`: keep the gradients with |grad u|^2 >= weight / beta, set
+    the others to zero, and fit u to the blurred picture and these gradients, F[u] = (conj(K) V +
+    beta F[D^T w]) / (|K|^2 + beta |F D|^2). No gradient is kept at first.
 
     Args:
         blurred: v, (H, W), taken as one period.

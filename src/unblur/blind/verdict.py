@@ -47,21 +47,31 @@ def nothing_to_remove(found: Estimate) -> str | None:
             "sharp, or blurred in a way that was not found: the kernel is hardly more than a pixel "
             f"({peak:.0%} in one); a kernel size insists"
         )
-    if found.score.residual > _UNEXPLAINED:
+    left = _left(found)
+    if left > _UNEXPLAINED:
         return (
-            "unexplained: no single blur fits the picture (the best one leaves "
-            f"{found.score.residual:.1f} times the noise)"
+            f"unexplained: no single blur fits the picture (the best one leaves {left:.1f} times "
+            "what noise and a blur that is not quite uniform would)"
         )
     return None
 
 
 def confidence(found: Estimate) -> float:
-    """From 0 to 1: how likely the kernel is right, from how well it explains the picture.
+    """From 0 to 1: how likely the kernel is right enough, within 3 dB of what the true one gives.
 
-    A kernel that explains the picture leaves a residual of the size of the noise and the model's
-    own error; one that does not leaves more, because what the picture has at frequencies that the
-    kernel removes fits nothing.
+    A logistic regression on what 200 seeded blurs of training photographs showed (shakes, motion,
+    disks, Gaussians; noise of 0.3 to 2 %). Wrong kernels are found by one candidate and not by the
+    others, and are a peak with crumbs around it: log (peak x e^entropy) is 0 for a flat kernel and
+    grows as the peak stands out. What the kernel leaves of the picture tells less, but where it
+    leaves much more than the noise it is not right.
     """
+    kernel = found.kernel[found.kernel > 0]
+    peaked = math.log(float(kernel.max())) - float((kernel * kernel.log()).sum())
+    evidence = 11.0 * found.consensus - 5.4 * peaked - 3.9 - 8 * max(_left(found) - 1.0, 0.0)
+    return 1 / (1 + math.exp(-max(min(evidence, 50.0), -50.0)))
+
+
+def _left(found: Estimate) -> float:
+    """The residual in units of the noise and the model's own error."""
     noise = found.score.noise_std
-    residual = found.score.residual * noise / math.hypot(noise, _MODEL_ERROR)
-    return 1 / (1 + math.exp(8 * (residual - 1.25)))
+    return found.score.residual * noise / math.hypot(noise, _MODEL_ERROR)

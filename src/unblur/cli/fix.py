@@ -188,6 +188,8 @@ def _done(record: Mapping[str, Any]) -> str:
     kernel, words = record.get("kernel"), [str(record["method"])]
     if kernel is not None:
         words.append(f"kernel {kernel['size'][1]} x {kernel['size'][0]}")
+        if "grid" in kernel:
+            words.append(f"varying over {kernel['grid'][1]} x {kernel['grid'][0]} cells")
         if kernel.get("confidence") is not None:
             words.append(f"confidence {kernel['confidence']:.2f}")
     return ", ".join([*words, f"{record['seconds']:.1f} s"])

@@ -117,7 +117,7 @@ def estimate_kernel(
     """
     if kernel_size is not None:
         parameters["kernel_size"] = kernel_size
-    work = Work(find("l0"), parameters, device, None)
+    work = Work(find("l0"), {**parameters, "field": False}, device, None)
     photo = adapt(image, encoding).photo
     page = work.page(photo, 0, None)
     guess = start if start is None or isinstance(start, Kernel) else Kernel.from_array(start)

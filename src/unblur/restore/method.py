@@ -76,7 +76,8 @@ class Prepared:
     Attributes:
         restorer: does the work; None where there is nothing to do.
         unchanged: why there is nothing to do.
-        blur: the kernel or field that is undone.
+        blur: the kernel or field that is undone, or the one kernel that is nearest to `varying`.
+        varying: the field that is undone in the place of `blur`.
         measured: numbers for the report.
         warnings: sentences for the report.
     """
@@ -84,6 +85,7 @@ class Prepared:
     restorer: Restorer | None
     unchanged: str | None = None
     blur: Kernel | Field | None = None
+    varying: Field | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

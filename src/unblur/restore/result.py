@@ -56,7 +56,8 @@ class Result(Generic[T]):
 
     Attributes:
         image: of the type, dtype and size that was given; a Photo for a path.
-        kernel: the uniform blur that was undone (of the first page), if there is one.
+        kernel: the uniform blur that was undone (of the first page), if there is one; beside a
+            field that was found, the one kernel nearest to it.
         field: the varying blur, if there is one.
         report: what was done.
     """

@@ -6,11 +6,11 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from unblur.blind import Settings, choose_region, estimate
+from unblur.blind import Settings, choose_region, estimate, estimate_field
 from unblur.blind.verdict import confidence, nothing_to_remove, nothing_to_see
 from unblur.blur import Kernel, Record
 from unblur.errors import ParameterError
-from unblur.progress import Progress
+from unblur.progress import Progress, part
 from unblur.restore.known import (
     HyperLaplacian,
     Known,
@@ -45,6 +45,10 @@ _KERNEL_ERROR = 0.003
 # On grey captures with less noise than this, what a slightly wrong kernel leaves is what counts,
 # and tv is 0.7 dB better; with more, and in colour at any noise, local-wiener is.
 _CLEAN = 0.0035
+# A field is looked for in pictures up to this size: its windows would show too little of larger
+# ones, and the page is held in floats.
+_FIELD_PIXELS = 2**24
+_KERNEL_SHARE = 0.5
 # Below this confidence the report warns.
 _DOUBTFUL = 0.3
 
@@ -97,6 +101,13 @@ class L0:
             "with little noise"
         ),
     ] = "auto"
+    field: Annotated[
+        bool,
+        Parameter(
+            "look for a camera that rolled as well, and use a kernel that varies over the frame "
+            "where it explains the picture better"
+        ),
+    ] = True
     regularization: Annotated[
         float | None, Parameter("of the solver; none: derived from the noise", 0.0, 1e3)
     ] = None
@@ -143,7 +154,7 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
         noise_std=max(noise, 1e-4),
         count=parameters.candidates,
         start=None if given.start is None else given.start.to(page.device).pixels,
-        progress=progress,
+        progress=part(progress, 0, _KERNEL_SHARE) if parameters.field else progress,
     )
     measured |= {"residual": found.score.residual, "sparsity": found.score.sparsity}
     reason = None if parameters.kernel_size else nothing_to_remove(found)
@@ -169,8 +180,19 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
             ),
         )
     effective = math.hypot(noise, _KERNEL_ERROR)
-    restorer = restorer_for(_solver(parameters, page), kernel, effective, page)
-    return Prepared(restorer, blur=kernel, measured=measured, warnings=warnings)
+    varying = None
+    if parameters.field and given.roi is None and math.prod(page.size) <= _FIELD_PIXELS:
+        rolled = estimate_field(
+            page.read(page.whole),
+            found.kernel,
+            found.settings,
+            noise_std=max(noise, 1e-4),
+            progress=part(progress, _KERNEL_SHARE, 1),
+        )
+        measured |= {"field_gain": rolled.gain, "field_fewer_edges": rolled.fewer_edges}
+        varying = rolled.field if rolled.better else None
+    restorer = restorer_for(_solver(parameters, page), varying or kernel, effective, page)
+    return Prepared(restorer, blur=kernel, varying=varying, measured=measured, warnings=warnings)
 
 
 def _region(page: Page) -> Box:

@@ -110,7 +110,7 @@ class Work:
         return Result(
             adapted.same() if untouched else adapted.back(restored),
             blur if isinstance(blur, Kernel) else None,
-            blur if isinstance(blur, Field) else None,
+            blur if isinstance(blur, Field) else prepared[0].varying,
             record,
         )
 
@@ -141,6 +141,8 @@ def _record(found: Prepared, tiles: int) -> dict[str, Any]:
         kernel = {"size": list(found.blur.size), **json.loads(found.blur.record.to_json())}
     elif found.blur is not None:
         kernel = {"size": list(found.blur.kernel_size), "grid": list(found.blur.grid)}
+    if kernel is not None and found.varying is not None:
+        kernel["grid"] = list(found.varying.grid)
     return {
         "unchanged": found.unchanged,
         "kernel": kernel,
