@@ -45,9 +45,9 @@ _KERNEL_ERROR = 0.003
 # On grey captures with less noise than this, what a slightly wrong kernel leaves is what counts,
 # and tv is 0.7 dB better; with more, and in colour at any noise, local-wiener is.
 _CLEAN = 0.0035
-# A field is looked for in pictures up to this size: its windows would show too little of larger
-# ones, and the page is held in floats.
-_FIELD_PIXELS = 2**24
+# A field is looked for in pictures from this side on, since the corners of smaller ones hardly move
+# when the camera rolls, and up to so many pixels, since the page is held in floats.
+_FIELD_SIDE, _FIELD_PIXELS = 384, 2**24
 _KERNEL_SHARE = 0.5
 # Below this confidence the report warns.
 _DOUBTFUL = 0.3
@@ -181,7 +181,7 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
         )
     effective = math.hypot(noise, _KERNEL_ERROR)
     varying = None
-    if parameters.field and given.roi is None and math.prod(page.size) <= _FIELD_PIXELS:
+    if parameters.field and given.roi is None and _may_roll(page.size):
         rolled = estimate_field(
             page.read(page.whole),
             found.kernel,
@@ -193,6 +193,10 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
         varying = rolled.field if rolled.better else None
     restorer = restorer_for(_solver(parameters, page), varying or kernel, effective, page)
     return Prepared(restorer, blur=kernel, varying=varying, measured=measured, warnings=warnings)
+
+
+def _may_roll(size: tuple[int, int]) -> bool:
+    return min(size) >= _FIELD_SIDE and math.prod(size) <= _FIELD_PIXELS
 
 
 def _region(page: Page) -> Box:
