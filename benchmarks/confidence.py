@@ -6,11 +6,11 @@ beyond). The kinds go round: a shake of 9 to 41 pixels, motion over 5 to 31 pixe
 disk with a radius of 2 to 6, a Gaussian with a sigma of 1 to 3; the noise goes round 0.3, 1 and
 2 %, rounded to 8 bits. Everything random comes from the seed n.
 
-Each goes through `unblur.deblur(blurred, solver="tv", field=False)`, nothing told, and through `tv` with the
-true kernel. A success loses at most 3 dB of PSNR (after the best shift, 20 pixels of border left
-out) to the true kernel. The area under the ROC curve is the chance that a success has more
-confidence than a failure, ties counted half: 0.5 says nothing, 1 never errs. Pictures that come
-back unchanged without a confidence are counted, and left out of the area.
+Each goes through `unblur.deblur(blurred, solver="tv", field=False)`, nothing told, and through `tv`
+with the true kernel. A success loses at most 3 dB of PSNR (after the best shift, 20 pixels of
+border left out) to the true kernel. The area under the ROC curve is the chance that a success has
+more confidence than a failure, ties counted half: 0.5 says nothing, 1 never errs. Pictures that
+come back unchanged without a confidence are counted, and left out of the area.
 """
 
 from collections.abc import Sequence

@@ -23,7 +23,7 @@ _ALIKE = 0.97
 # The first goes further, which a kernel near the truth gets sharper by; the second keeps to strong
 # edges and smooth kernels, which is safer where the noise is high or the blur not quite uniform.
 _PACES = (Pace(10.0, 1.0, 1.0), Pace(30.0, 5.0, 4.0))
-# Where the score hardly tells them apart the second is taken: the first may lose 5 dB, the second 1.
+# Where the score hardly tells them apart the second is taken: it may lose 1 dB, the first 5.
 _DOUBT = 0.05
 # Refinement looks at a square of so many kernel sides, and at least and at most so many pixels.
 _KERNELS, _LEAST_REGION, _LARGEST_REGION = 20, 448, 640

@@ -22,7 +22,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="l0",
         summary="finds the blur by the l0 gradient prior, then undoes it",
-        when="shake or defocus, the same all over the picture, and nobody knows the blur",
+        when="nobody knows the blur: shake, also of a camera that rolled, motion or defocus",
         needs_kernel=False,
         parameters=L0,
         build=build_l0,
@@ -46,7 +46,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="tv",
         summary="undoes a known blur; total variation as prior",
-        when="the blur is known nearly, or the picture is noisy or drawn: clean edges",
+        when="the blur is known nearly, and the picture is grey and clean, or drawn",
         needs_kernel=True,
         parameters=TotalVariation,
         build=build_known,
@@ -62,7 +62,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="wiener",
         summary="undoes a known blur by one linear filter",
-        when="the blur is known, and speed matters most or the result must be linear",
+        when="the blur is known, and the result must be linear in the picture",
         needs_kernel=True,
         parameters=Wiener,
         build=build_known,
