@@ -91,7 +91,7 @@ def descend(
         active = [path for path in paths if len(path.sides) > level]
         scale = first.scale_factor**level
         seen = _resize(grey, scale)
-        sides = [path.side(level) for path in active]
+        sides = [min(path.side(level), _fitting(seen)) for path in active]
         radius = max(sides) // 2
         blurred = taper_edges(seen, (radius, radius))
         gradients = Gradients.of(blurred)
@@ -136,16 +136,17 @@ def refine(
     side = settings.kernel_size or min(
         2 * (support_radius(grown) + _ROOM) + 1, _largest(settings, 0)
     )
-    fitted = Kernel(grown).crop(side).pixels
-    blurred = taper_edges(grey, (side // 2, side // 2))
+    inner = min(side, _fitting(grey))
+    fitted = Kernel(grown).crop(inner).pixels
+    blurred = taper_edges(grey, (inner // 2, inner // 2))
     gradients = Gradients.of(blurred)
     steps, eased = settings.refinements, replace(settings, gamma=pace.gamma * settings.gamma)
     for step in range(steps):
         report(progress, "kernel", step / steps)
         share = step / max(steps - 1, 1)
         weight = settings.lambda_min * pace.first ** (1 - share) * pace.last**share
-        fitted = _fit(predict(blurred, fitted, weight), gradients, [side], eased)
-    return fitted
+        fitted = _fit(predict(blurred, fitted, weight), gradients, [inner], eased)
+    return Kernel(fitted).crop(side).pixels
 
 
 def _fit(
@@ -193,6 +194,12 @@ def _largest(settings: Settings, level: int) -> int:
     """The largest odd side at a level."""
     limit = int(settings.max_kernel_size * settings.scale_factor**level)
     return max(limit - (limit % 2 == 0), 1)
+
+
+def _fitting(grey: Tensor) -> int:
+    """The largest odd side that a picture holds."""
+    shortest = min(grey.shape)
+    return shortest - (shortest % 2 == 0)
 
 
 def _odd(length: float) -> int:

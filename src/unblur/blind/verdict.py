@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from unblur.blind.estimate import Estimate
+from unblur.blind.projection import project
 
 __all__ = ["confidence", "nothing_to_remove", "nothing_to_see"]
 
@@ -30,7 +31,7 @@ def nothing_to_see(image: Tensor, noise_std: float) -> str | None:
         image: (1, C, H, W).
         noise_std: of the noise of one channel.
     """
-    grey = image.mean(dim=(0, 1), keepdim=True)
+    grey = project(image)[0][None, None]
     if min(grey.shape[-2:]) < _LEAST_SIDE:
         return f"too small: no blur can be found in fewer than {_LEAST_SIDE} pixels a side"
     structure = float(avg_pool2d(grey, 4).std())

@@ -137,4 +137,10 @@ def _save_kernel(job: Job, result: Result[Photo]) -> tuple[str, ...]:
     if found is None:
         return ("there is no kernel to save: the picture was not deblurred with one",)
     found.save(name, overwrite=job.options.overwrite)
+    if result.kernel is not None and result.field is not None:
+        text = (
+            "a kernel that varies over the frame was undone; what was saved is the one kernel "
+            "nearest to it (field=false restores with that)"
+        )
+        return (text,)
     return ()
