@@ -19,6 +19,9 @@ _NOISY = 1.5
 _SHARP_PEAK = 0.24
 # A kernel that leaves this many times the noise explains nothing.
 _UNEXPLAINED = 1.6
+# On 200 blurs of training photographs the restored picture had at most 1.91 times the sparsity of
+# the blurred one; a sharp picture that was taken for blurred 2.2.
+_RINGING = 2.0
 _LEAST_SIDE = 16
 # What a right kernel leaves of a real photograph without noise: no blur is quite uniform.
 _MODEL_ERROR = 0.002
@@ -47,6 +50,11 @@ def nothing_to_remove(found: Estimate) -> str | None:
         return (
             "sharp, or blurred in a way that was not found: the kernel is hardly more than a pixel "
             f"({peak:.0%} in one); a kernel size insists"
+        )
+    if found.score.excess > _RINGING:
+        return (
+            "sharp, or blurred in a way that was not found: undoing the best kernel makes "
+            f"{found.score.excess:.1f} times as much texture"
         )
     left = _left(found)
     if left > _UNEXPLAINED:
