@@ -1,0 +1,130 @@
+"""What every network has in common: pictures of any size in, pictures of that size out."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from unblur.errors import WeightsError
+
+__all__ = ["NetSpec", "Network", "Shapes", "pad_to_multiple"]
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class NetSpec:
+    """What running a network needs to know about it.
+
+    Attributes:
+        multiple_of: the network pads its input to multiples of this; tiles begin at such pixels.
+        halo: radius of the receptive field in pixels, global statistics left aside.
+        global_statistics: whether means over the whole picture enter, so that tiles differ from the
+            whole. None of them do in the local-statistics form.
+        bytes_per_pixel: memory held at the peak for a pixel of input, float32, without gradients.
+    """
+
+    multiple_of: int
+    halo: int
+    global_statistics: bool
+    bytes_per_pixel: int
+
+
+class Network(nn.Module, PyTorchModelHubMixin, library_name="unblur"):
+    """A network that restores pictures: (B, 3, H, W) in [0, 1] to the same shape.
+
+    Arguments of a subclass are plain numbers and texts with defaults: they are what
+    `save_pretrained` writes beside the weights and `from_pretrained` reads.
+
+    Attributes:
+        title: the architecture's name.
+        licence: of the weights that are published for it; the code here is the project's own.
+    """
+
+    title: ClassVar[str]
+    licence: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def spec(self) -> NetSpec:
+        """What running this network needs to know."""
+
+    @classmethod
+    @abstractmethod
+    def from_shapes(cls, shapes: Shapes) -> Self:
+        """Build the network whose entries have these shapes, with weights not set yet.
+
+        Raises:
+            WeightsError: No width or depth of this architecture gives these entries.
+        """
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> Tensor:
+        """Restore pictures (B, 3, H, W) of any size."""
+
+    def fit(self, state: Mapping[str, Tensor]) -> Self:
+        """Take the entries as they are, checked: names, shapes, finite values.
+
+        Raises:
+            WeightsError: An entry is missing, unknown, of another shape, or not finite.
+        """
+        own = self.state_dict()
+        missing = sorted(own.keys() - state.keys())
+        unknown = sorted(state.keys() - own.keys())
+        if missing or unknown:
+            raise WeightsError(
+                f"weights do not fit {self.title}: {_some(missing, 'missing')}"
+                f"{' and ' if missing and unknown else ''}{_some(unknown, 'unknown')}"
+            )
+        for name, tensor in state.items():
+            if tensor.shape != own[name].shape:
+                raise WeightsError(
+                    f"weights do not fit {self.title}: {name} must be {tuple(own[name].shape)}, "
+                    f"got {tuple(tensor.shape)}"
+                )
+            if not torch.isfinite(tensor).all():
+                raise WeightsError(f"weights of {self.title} are damaged: {name} is not finite")
+        self.load_state_dict(dict(state))
+        return self
+
+
+def _some(names: list[str], what: str) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return f"{', '.join(names[:2])}{more} {what}"
+
+
+def pad_to_multiple(image: Tensor, multiple: int, mode: str = "reflect") -> Tensor:
+    """Extend pictures (B, C, H, W) to the right and below to sides that are multiples.
+
+    Args:
+        image: the pictures.
+        multiple: of which the sides become multiples.
+        mode: "reflect" (repeats the reflection where the picture is smaller than what is added),
+            or "zeros".
+
+    Example:
+        >>> pad_to_multiple(torch.zeros(1, 3, 1, 9), 8).shape
+        torch.Size([1, 3, 8, 16])
+    """
+    height, width = image.shape[-2:]
+    below, right = -height % multiple, -width % multiple
+    if mode == "zeros":
+        return nn.functional.pad(image, (0, right, 0, below))
+    for axis, (length, more) in enumerate(((height, below), (width, right)), start=2):
+        if more == 0:
+            continue
+        if more < length:
+            pad = (0, more, 0, 0) if axis == 3 else (0, 0, 0, more)
+            image = nn.functional.pad(image, pad, mode="reflect")
+        else:
+            # Reflection again and again: 0 1 2 1 0 1 ..., and a single row just repeats.
+            period = max(2 * (length - 1), 1)
+            place = torch.arange(length + more, device=image.device) % period
+            image = image.index_select(axis, torch.minimum(place, period - place))
+    return image
