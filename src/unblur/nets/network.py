@@ -72,23 +72,37 @@ class Network(nn.Module, PyTorchModelHubMixin, library_name="unblur"):
         Raises:
             WeightsError: An entry is missing, unknown, of another shape, or not finite.
         """
-        own = self.state_dict()
-        missing = sorted(own.keys() - state.keys())
-        unknown = sorted(state.keys() - own.keys())
+        self.expect({name: tuple(tensor.shape) for name, tensor in state.items()})
+        for name, tensor in state.items():
+            if not torch.isfinite(tensor).all():
+                raise WeightsError(f"weights of {self.title} are damaged: {name} is not finite")
+        # What is missing is an entry that has another name too: `expect` saw to it.
+        self.load_state_dict(dict(state), strict=False)
+        return self
+
+    def expect(self, shapes: Shapes) -> Self:
+        """Check that entries of these names and shapes are this network's.
+
+        An entry that several names share may come under one of them only.
+
+        Raises:
+            WeightsError: An entry is missing, unknown, or of another shape.
+        """
+        own = self.state_dict(keep_vars=True)
+        given = {id(own[name]) for name in own.keys() & shapes.keys()}
+        missing = sorted(name for name in own.keys() - shapes.keys() if id(own[name]) not in given)
+        unknown = sorted(shapes.keys() - own.keys())
         if missing or unknown:
             raise WeightsError(
                 f"weights do not fit {self.title}: {_some(missing, 'missing')}"
                 f"{' and ' if missing and unknown else ''}{_some(unknown, 'unknown')}"
             )
-        for name, tensor in state.items():
-            if tensor.shape != own[name].shape:
+        for name, shape in shapes.items():
+            if own[name].shape != shape:
                 raise WeightsError(
                     f"weights do not fit {self.title}: {name} must be {tuple(own[name].shape)}, "
-                    f"got {tuple(tensor.shape)}"
+                    f"got {tuple(shape)}"
                 )
-            if not torch.isfinite(tensor).all():
-                raise WeightsError(f"weights of {self.title} are damaged: {name} is not finite")
-        self.load_state_dict(dict(state))
         return self
 
 

@@ -1,0 +1,228 @@
+"""What MPRNet is built from; attributes are named as the entries of its checkpoints."""
+
+import torch
+from torch import Tensor, nn
+
+from unblur.nets.local_statistics import Mean, spread
+
+__all__ = [
+    "BLOCKS",
+    "RESIDUAL_BLOCKS",
+    "WHOLE",
+    "AttentionBlock",
+    "Decoder",
+    "Encoder",
+    "Levels",
+    "OriginalResolution",
+    "Share",
+    "SupervisedAttention",
+    "conv",
+]
+
+BLOCKS = 2  # attention blocks at each level of the first two stages
+RESIDUAL_BLOCKS = 8  # attention blocks in each of the three groups of the last
+
+Share = tuple[float, float]  # rows and columns that a stage sees, for each of the picture's
+Widths = tuple[int, int, int]
+Levels = tuple[Tensor, Tensor, Tensor]
+WHOLE: Share = (1.0, 1.0)
+
+
+def conv(inputs: int, outputs: int, size: int) -> nn.Conv2d:
+    """A convolution as all of them are here: without bias, of the same size."""
+    return nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False)
+
+
+def _doubled(features: Tensor) -> Tensor:
+    return nn.functional.interpolate(
+        features, scale_factor=2.0, mode="bilinear", align_corners=False
+    )
+
+
+class _ChannelAttention(nn.Module):
+    """A factor for each channel, from the channels' means."""
+
+    def __init__(self, channels: int, share: Share) -> None:
+        super().__init__()
+        self.mean = Mean(share)
+        self.conv_du = nn.Sequential(
+            conv(channels, channels // 4, 1),
+            nn.ReLU(),
+            conv(channels // 4, channels, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        factors: Tensor = self.conv_du(self.mean(features))
+        return spread(factors, features)
+
+
+class AttentionBlock(nn.Module):
+    """x + a(b(x)) b(x), b = conv3, PReLU, conv3 (figure 3b of the paper)."""
+
+    def __init__(self, channels: int, slope: nn.PReLU, share: Share) -> None:
+        super().__init__()
+        self.CA = _ChannelAttention(channels, share)
+        self.body = nn.Sequential(conv(channels, channels, 3), slope, conv(channels, channels, 3))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Change features (B, C, H, W)."""
+        change = self.body(features)
+        return torch.addcmul(features, change, self.CA(change))
+
+
+class _Down(nn.Module):
+    """Half the resolution."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.down = nn.Sequential(
+            # Bilinear scaling by one half takes the mean of two by two pixels.
+            nn.AvgPool2d(2),
+            conv(inputs, outputs, 1),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        halved: Tensor = self.down(features)
+        return halved
+
+
+class _Up(nn.Module):
+    """The change of channels that goes with twice the resolution.
+
+    It commutes with scaling, so it comes first, where there are a quarter of the pixels.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.up = nn.Sequential(nn.Identity(), conv(inputs, outputs, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        mixed: Tensor = self.up(features)
+        return mixed
+
+
+def _blocks(channels: int, slope: nn.PReLU, share: Share, stride: int = 1) -> nn.Sequential:
+    seen = (share[0] / stride, share[1] / stride)
+    return nn.Sequential(*(AttentionBlock(channels, slope, seen) for _ in range(BLOCKS)))
+
+
+class Encoder(nn.Module):
+    """Features at the whole, half and quarter resolution.
+
+    What an earlier stage found at each of them is added, where there is one (figure 3d).
+    """
+
+    def __init__(self, widths: Widths, slope: nn.PReLU, share: Share, *, fuses: bool) -> None:
+        super().__init__()
+        self.encoder_level1 = _blocks(widths[0], slope, share, 1)
+        self.encoder_level2 = _blocks(widths[1], slope, share, 2)
+        self.encoder_level3 = _blocks(widths[2], slope, share, 4)
+        self.down12 = _Down(widths[0], widths[1])
+        self.down23 = _Down(widths[1], widths[2])
+        if fuses:
+            self.csff_enc1, self.csff_enc2, self.csff_enc3 = (conv(n, n, 1) for n in widths)
+            self.csff_dec1, self.csff_dec2, self.csff_dec3 = (conv(n, n, 1) for n in widths)
+
+    def fuse(self, encoded: Levels, decoded: Levels) -> Levels:
+        """What is added at each resolution, of both sides of the stage before."""
+        return (
+            self.csff_enc1(encoded[0]) + self.csff_dec1(decoded[0]),
+            self.csff_enc2(encoded[1]) + self.csff_dec2(decoded[1]),
+            self.csff_enc3(encoded[2]) + self.csff_dec3(decoded[2]),
+        )
+
+    def forward(self, features: Tensor, fused: Levels | None = None) -> Levels:
+        """Encode features (B, C, H, W); `fused` is added where there is something to fuse."""
+        level1: Tensor = self.encoder_level1(features)
+        if fused is not None:
+            level1 = level1 + fused[0]
+        level2: Tensor = self.encoder_level2(self.down12(level1))
+        if fused is not None:
+            level2 = level2 + fused[1]
+        level3: Tensor = self.encoder_level3(self.down23(level2))
+        if fused is not None:
+            level3 = level3 + fused[2]
+        return level1, level2, level3
+
+
+class Decoder(nn.Module):
+    """Back to the whole resolution, with what the encoder had at each."""
+
+    def __init__(self, widths: Widths, slope: nn.PReLU, share: Share) -> None:
+        super().__init__()
+        self.decoder_level1 = _blocks(widths[0], slope, share, 1)
+        self.decoder_level2 = _blocks(widths[1], slope, share, 2)
+        self.decoder_level3 = _blocks(widths[2], slope, share, 4)
+        self.skip_attn1 = AttentionBlock(widths[0], slope, share)
+        self.skip_attn2 = AttentionBlock(widths[1], slope, (share[0] / 2, share[1] / 2))
+        self.up21 = _Up(widths[1], widths[0])
+        self.up32 = _Up(widths[2], widths[1])
+
+    def forward(self, encoded: Levels) -> Levels:
+        """Decode what `Encoder` gave; the first level is the whole resolution."""
+        level3: Tensor = self.decoder_level3(encoded[2])
+        level2: Tensor = self.decoder_level2(
+            _doubled(self.up32(level3)) + self.skip_attn2(encoded[1])
+        )
+        level1: Tensor = self.decoder_level1(
+            _doubled(self.up21(level2)) + self.skip_attn1(encoded[0])
+        )
+        return level1, level2, level3
+
+
+class SupervisedAttention(nn.Module):
+    """A picture from features, and the features that this picture bears out (figure 4)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = conv(channels, channels, 1)
+        self.conv2 = conv(channels, 3, 1)
+        self.conv3 = conv(3, channels, 1)
+
+    def forward(self, features: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Give features (B, C, H, W) for the next stage, and the picture (B, 3, H, W)."""
+        restored = self.conv2(features) + image
+        trust = torch.sigmoid(self.conv3(restored))
+        return torch.addcmul(features, self.conv1(features), trust), restored
+
+
+class _ResidualGroup(nn.Module):
+    """x + b(x), b = attention blocks and a conv3 (figure 3c)."""
+
+    def __init__(self, channels: int, slope: nn.PReLU) -> None:
+        super().__init__()
+        blocks = (AttentionBlock(channels, slope, WHOLE) for _ in range(RESIDUAL_BLOCKS))
+        self.body = nn.Sequential(*blocks, conv(channels, channels, 3))
+
+    def forward(self, features: Tensor) -> Tensor:
+        change: Tensor = self.body(features)
+        return features + change
+
+
+class OriginalResolution(nn.Module):
+    """Three groups at the whole resolution; after each, what stage 2 found at one of its levels."""
+
+    def __init__(self, widths: Widths, channels: int, slope: nn.PReLU) -> None:
+        super().__init__()
+        first, second, third = widths
+        self.orb1, self.orb2, self.orb3 = (_ResidualGroup(channels, slope) for _ in range(3))
+        self.up_enc1, self.up_dec1 = (_Up(second, first) for _ in range(2))
+        self.up_enc2, self.up_dec2 = (
+            nn.Sequential(_Up(third, second), _Up(second, first)) for _ in range(2)
+        )
+        self.conv_enc1, self.conv_enc2, self.conv_enc3 = (conv(first, channels, 1) for _ in "123")
+        self.conv_dec1, self.conv_dec2, self.conv_dec3 = (conv(first, channels, 1) for _ in "123")
+
+    def forward(self, features: Tensor, encoded: Levels, decoded: Levels) -> Tensor:
+        """Refine features (B, C, H, W) with both sides of stage 2."""
+        features = self.orb1(features)
+        features = features + self.conv_enc1(encoded[0]) + self.conv_dec1(decoded[0])
+        # The two sides are scaled as one.
+        half = self.conv_enc2(self.up_enc1(encoded[1])) + self.conv_dec2(self.up_dec1(decoded[1]))
+        features = self.orb2(features) + _doubled(half)
+        quarter = self.conv_enc3(self.up_enc2(encoded[2])) + self.conv_dec3(
+            self.up_dec2(decoded[2])
+        )
+        refined: Tensor = self.orb3(features)
+        return refined + _doubled(_doubled(quarter))
