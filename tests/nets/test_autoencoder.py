@@ -38,7 +38,7 @@ def published(keras: Any, width: int, latent: int) -> Any:
     draw = np.random.default_rng(0)
     for weight in model.weights:
         inputs = np.prod(weight.shape[:-1])
-        weight.assign(draw.normal(0, 0.3 if weight.ndim == 1 else 1.5 / inputs**0.5, weight.shape))
+        weight.assign(draw.normal(0, 0.3 if weight.ndim == 1 else 1 / inputs**0.5, weight.shape))
     return model
 
 
