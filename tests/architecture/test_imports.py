@@ -8,10 +8,11 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "unblur"
 
-TOOLS = {"errors", "progress"}
+TOOLS = {"errors", "files", "progress"}
 BELOW = TOOLS | {"fourier", "photo", "metrics", "nets"}
 ALLOWED = {
     "errors": set(),
+    "files": {"errors"},
     "progress": set(),
     "fourier": TOOLS,
     "photo": TOOLS,

@@ -423,13 +423,13 @@ def test_row_56_a_read_only_folder(fix: Command, png: Path) -> None:
 
 KILLED = """
 import os, signal, sys
-import unblur.photo.atomic as atomic
+import unblur.files as files
 from unblur.cli.main import main
 
 def die(descriptor):
     os.kill(os.getpid(), signal.SIGKILL)
 
-atomic.os.fsync = die
+files.os.fsync = die
 sys.exit(main(sys.argv[1:]))
 """
 

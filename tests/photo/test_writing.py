@@ -13,8 +13,9 @@ import tifffile
 import torch
 from PIL import Image
 
+from unblur import files
 from unblur.errors import OutputError, ParameterError, UnsupportedFormat
-from unblur.photo import Carried, Photo, atomic, encoding, read, vips, write
+from unblur.photo import Carried, Photo, encoding, read, vips, write
 
 
 def photo_of(channels: int = 3, dtype: torch.dtype = torch.uint8, **carried: Any) -> Photo:
@@ -221,7 +222,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "x.png"
-    monkeypatch.setattr(atomic.os, "fsync", lambda _: path.write_bytes(b"theirs"))
+    monkeypatch.setattr(files.os, "fsync", lambda _: path.write_bytes(b"theirs"))
     with pytest.raises(OutputError, match="exists already"):
         write(path, photo_of())
     assert path.read_bytes() == b"theirs"
@@ -232,7 +233,7 @@ def test_file_systems_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def refuse(*_: Any) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(atomic.os, "link", refuse)
+    monkeypatch.setattr(files.os, "link", refuse)
     write(tmp_path / "x.png", photo_of())
     assert os.listdir(tmp_path) == ["x.png"]
     assert read(tmp_path / "x.png").size == (24, 32)
@@ -301,7 +302,7 @@ def test_streams_that_fail() -> None:
     "name", ["x" * 255, "\u00e9" * 127, "\U0001f600" * 63, "a" + "\u00e9" * 127]
 )
 def test_temporary_names_fit(name: str) -> None:
-    temporary = atomic._temporary_name(name)
+    temporary = files._temporary_name(name)
     assert len(os.fsencode(temporary)) <= 255
     assert temporary.startswith(".")
     assert temporary.endswith(".part")

@@ -8,10 +8,10 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from unblur.blur.files import write_atomically
 from unblur.blur.record import Record
 from unblur.blur.windows import Window
 from unblur.errors import KernelError
+from unblur.files import write_whole
 
 __all__ = ["Box", "load_field", "save_field"]
 
@@ -39,7 +39,7 @@ def save_field(
         "record": record.to_json(),
     }
     content = safetensors.torch.save({"kernels": kernels.detach().cpu().contiguous()}, notes)
-    write_atomically(Path(path), content, overwrite=overwrite)
+    write_whole(path, content, overwrite=overwrite)
 
 
 def load_field(path: str | os.PathLike[str]) -> tuple[Tensor, Window, Box, Record]:

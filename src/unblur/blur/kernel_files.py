@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from unblur.blur.checks import MAX_SIDE
-from unblur.blur.files import write_atomically
 from unblur.blur.record import Record
 from unblur.errors import KernelError, OutputError
+from unblur.files import write_whole
 
 __all__ = ["load_kernel", "save_kernel"]
 
@@ -51,7 +51,7 @@ def save_kernel(
     encode = encoders.get(target.suffix.lower())
     if encode is None:
         raise OutputError(f"a kernel is saved as .tif, .tiff, .npy or .png; got {target.name!r}")
-    write_atomically(target, encode(pixels.detach().cpu(), record), overwrite=overwrite)
+    write_whole(target, encode(pixels.detach().cpu(), record), overwrite=overwrite)
 
 
 def _npy_bytes(pixels: torch.Tensor, record: Record) -> bytes:

@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from unblur.errors import InputError, OutputError
+from unblur.files import write_whole
 from unblur.jobs.job import STREAM
 
 if TYPE_CHECKING:
@@ -153,11 +154,4 @@ def save_text(name: str, text: str, *, overwrite: bool = False) -> None:
     Raises:
         OutputError: As `check_target`, or the disk is full.
     """
-    from unblur.photo.atomic import replacing
-
-    data = text.encode("utf-8", "backslashreplace")
-    with (
-        replacing(name, overwrite=overwrite) as descriptor,
-        open(descriptor, "wb", closefd=False) as f,
-    ):
-        f.write(data)
+    write_whole(name, text.encode("utf-8", "backslashreplace"), overwrite=overwrite)

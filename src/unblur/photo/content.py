@@ -3,18 +3,18 @@
 import io
 import mmap
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from unblur.errors import CorruptImage, ImageTooLarge, InputError
+from unblur.files import AnyPath, open_regular, shown
 from unblur.photo import vips
 
 __all__ = ["Content", "Source", "opened"]
 
-Source = str | os.PathLike[str] | os.PathLike[bytes] | bytes | BinaryIO
+Source = AnyPath | bytes | BinaryIO
 _STREAM_LIMIT = 4 << 30
 
 
@@ -76,9 +76,9 @@ def opened(source: Source) -> Iterator[Content]:
 
 
 @contextmanager
-def _file(path: str | os.PathLike[str] | os.PathLike[bytes]) -> Iterator[Content]:
+def _file(path: AnyPath) -> Iterator[Content]:
     label = shown(path)
-    descriptor = _open_regular(path, label)
+    descriptor = open_regular(path)
     try:
         if os.fstat(descriptor).st_size == 0:
             raise CorruptImage(f"{label} is empty (0 bytes)")
@@ -90,40 +90,6 @@ def _file(path: str | os.PathLike[str] | os.PathLike[bytes]) -> Iterator[Content
             yield Content(mapped, label, descriptor)
     finally:
         os.close(descriptor)
-
-
-def _open_regular(path: str | os.PathLike[str] | os.PathLike[bytes], label: str) -> int:
-    flags = os.O_RDONLY
-    for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY", "O_NOCTTY"):
-        flags |= getattr(os, name, 0)
-    try:
-        # Looked at before it is opened, because opening alone can wake a device or a pipe; and
-        # once more afterwards, because the name may mean something else by then.
-        _require_regular(os.stat(path).st_mode, label)
-        descriptor = os.open(path, flags)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{label} cannot be opened: {reason}") from error
-    try:
-        _require_regular(os.fstat(descriptor).st_mode, label)
-    except InputError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _require_regular(mode: int, label: str) -> None:
-    if stat.S_ISREG(mode):
-        return
-    kinds = (
-        (stat.S_ISDIR, "a directory"),
-        (stat.S_ISFIFO, "a pipe"),
-        (stat.S_ISCHR, "a device"),
-        (stat.S_ISBLK, "a device"),
-        (stat.S_ISSOCK, "a socket"),
-    )
-    kind = next((name for test, name in kinds if test(mode)), "not a file")
-    raise InputError(f"{label} is {kind}; give a regular file")
 
 
 def _drain(stream: BinaryIO) -> bytes:
@@ -146,12 +112,3 @@ def _of_bytes(data: bytes) -> Content:
     if not data:
         raise CorruptImage("the picture is empty (0 bytes)")
     return Content(data, "the picture")
-
-
-def shown(path: str | os.PathLike[str] | os.PathLike[bytes]) -> str:
-    """Return a path as one printable line, whatever bytes it is made of."""
-    text = os.fsdecode(path)
-    if text.isprintable() and text.isascii():
-        return text
-    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

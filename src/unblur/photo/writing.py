@@ -10,8 +10,8 @@ from typing import BinaryIO
 import torch
 
 from unblur.errors import OutputError, ParameterError
+from unblur.files import replacing
 from unblur.photo import encoding, vips
-from unblur.photo.atomic import replacing
 from unblur.photo.formats import HOLDS, check_fit, format_of
 from unblur.photo.photo import Photo
 from unblur.photo.pixels import recode

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files, with care: only regular ones are read, and what is written appears whole or not at all."""
 
 import os
 import secrets
@@ -7,12 +7,75 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from unblur.errors import OutputError
-from unblur.photo.content import shown
+from unblur.errors import InputError, OutputError
 
-__all__ = ["replacing"]
+__all__ = ["AnyPath", "open_regular", "replacing", "shown", "write_whole"]
+
+AnyPath = str | os.PathLike[str] | os.PathLike[bytes]
 
 _LONGEST_NAME = 255
+
+
+def shown(path: AnyPath) -> str:
+    r"""Return a path as one printable line, whatever bytes it is made of.
+
+    Example:
+        >>> print(shown(b"a\nb"))
+        a\nb
+    """
+    text = os.fsdecode(path)
+    if text.isprintable() and text.isascii():
+        return text
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def open_regular(path: AnyPath) -> int:
+    """Open a regular file for reading and give its descriptor.
+
+    Raises:
+        InputError: `path` is missing, unreadable, or not a regular file (a directory, a pipe, a
+            device, a dangling or circular link).
+
+    Example:
+        >>> open_regular("/")
+        Traceback (most recent call last):
+        unblur.errors.InputError: / is a directory; give a regular file
+    """
+    label = shown(path)
+    flags = os.O_RDONLY
+    for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY", "O_NOCTTY"):
+        flags |= getattr(os, name, 0)
+    try:
+        # Looked at before it is opened, because opening alone can wake a device or a pipe; and
+        # once more afterwards, because the name may mean something else by then.
+        _require_regular(os.stat(path).st_mode, label)
+        descriptor = os.open(path, flags)
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{label} cannot be opened: {reason}") from error
+    try:
+        _require_regular(os.fstat(descriptor).st_mode, label)
+    except InputError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _require_regular(mode: int, label: str) -> None:
+    if stat.S_ISREG(mode):
+        return
+    kinds = (
+        (stat.S_ISDIR, "a directory"),
+        (stat.S_ISFIFO, "a pipe"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+        (stat.S_ISSOCK, "a socket"),
+    )
+    kind = next((name for test, name in kinds if test(mode)), "not a file")
+    raise InputError(f"{label} is {kind}; give a regular file")
 
 
 @contextmanager
@@ -55,6 +118,19 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[int]
     finally:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes, *, overwrite: bool) -> None:
+    """Put all of `content` at `path`, or raise and change nothing.
+
+    Raises:
+        OutputError: As `replacing`.
+    """
+    with (
+        replacing(path, overwrite=overwrite) as descriptor,
+        open(descriptor, "wb", closefd=False) as file,
+    ):
+        file.write(content)
 
 
 def _exists(label: str) -> OutputError:
