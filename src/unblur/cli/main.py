@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from unblur import __version__
-from unblur.cli import blur, demo, fix, kernel, methods
+from unblur.cli import blur, demo, fix, kernel, methods, networks
 from unblur.cli.arguments import hyphens
 from unblur.cli.terminal import DEBUG, clean, say, tell
 
@@ -54,6 +54,7 @@ fix.register(app)
 kernel.register(app)
 blur.register(app)
 methods.register(app)
+networks.register(app)
 demo.register(app)
 
 
