@@ -12,7 +12,7 @@ import pytest
 
 import unblur
 
-COMMANDS = ("fix", "kernel", "blur", "methods", "networks", "demo", "version")
+COMMANDS = ("fix", "kernel", "blur", "methods", "networks", "weights", "demo", "version")
 
 
 def test_help_names_every_command(command: Callable[..., Any]) -> None:

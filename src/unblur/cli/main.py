@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from unblur import __version__
-from unblur.cli import blur, demo, fix, kernel, methods, networks
+from unblur.cli import blur, demo, fix, kernel, methods, networks, weights
 from unblur.cli.arguments import hyphens
 from unblur.cli.terminal import DEBUG, clean, say, tell
 
@@ -55,6 +55,7 @@ kernel.register(app)
 blur.register(app)
 methods.register(app)
 networks.register(app)
+weights.register(app)
 demo.register(app)
 
 

@@ -1,5 +1,6 @@
 """What every network has in common: pictures of any size in, pictures of that size out."""
 
+import os
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from unblur.errors import WeightsError
+from unblur.nets.checkpoint import read_checkpoint, weights_in
 
 __all__ = ["NetSpec", "Network", "Shapes", "pad_to_multiple"]
 
@@ -61,6 +63,48 @@ class Network(nn.Module, PyTorchModelHubMixin, library_name="unblur"):
         Raises:
             WeightsError: No width or depth of this architecture gives these entries.
         """
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> Self:
+        """Build the network that these entries are of, ready to restore.
+
+        Raises:
+            WeightsError: They are of no network of this architecture, or not finite.
+        """
+        shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        cls.check_shapes(shapes)
+        return cls.from_shapes(shapes).fit(state).eval()
+
+    @classmethod
+    def check_shapes(cls, shapes: Shapes) -> None:
+        """Check, without memory for weights, that a network has entries of these shapes.
+
+        Raises:
+            WeightsError: No network of this architecture has them.
+        """
+        try:
+            with torch.device("meta"):
+                cls.from_shapes(shapes).expect(shapes)
+        except (ArithmeticError, LookupError, RuntimeError, ValueError) as error:
+            # Of shapes that nobody thought of.
+            raise WeightsError(
+                f"weights do not fit {cls.title}: no network has entries of these shapes"
+            ) from error
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:  # type: ignore[override]
+        """Build the network that `save_pretrained` wrote to a folder; nothing is downloaded.
+
+        Raises:
+            WeightsError: There is no such folder, or its weights are not this architecture's.
+
+        Example:
+            >>> from unblur.nets.autoencoder import Autoencoder
+            >>> Autoencoder.from_pretrained("no/such/folder")
+            Traceback (most recent call last):
+            unblur.errors.WeightsError: there is no folder no/such/folder; ...
+        """
+        return cls.from_state(read_checkpoint(weights_in(folder)))
 
     @abstractmethod
     def forward(self, image: Tensor) -> Tensor:
