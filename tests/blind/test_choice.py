@@ -74,7 +74,7 @@ def test_refinement_improves_a_kernel_of_half_the_size(sharp: torch.Tensor) -> N
     seen = shaken(sharp, true, 0.003)
     rough = true.resize(0.5)
     before = kernel_similarity(rough.resize(2.0), true)
-    found = refine(seen, rough.pixels, 2.0, Settings(refinements=8), Pace(10.0, 1.0, 1.0))
+    found = refine(seen, rough.pixels, 2.0, Settings(), Pace(10.0, 1.0, 1.0, 8))
     assert kernel_similarity(found, true) > before + 0.02
     np.testing.assert_allclose(float(found.sum()), 1, atol=1e-5)
     assert found.shape[0] == found.shape[1] <= 65

@@ -32,11 +32,13 @@ class Pace:
         first: of lambda_min, at the first iteration.
         last: the same at the last.
         gamma: of gamma.
+        steps: how many iterations.
     """
 
     first: float
     last: float
     gamma: float
+    steps: int
 
 
 @dataclass
@@ -140,10 +142,10 @@ def refine(
     fitted = Kernel(grown).crop(inner).pixels
     blurred = taper_edges(grey, (inner // 2, inner // 2))
     gradients = Gradients.of(blurred)
-    steps, eased = settings.refinements, replace(settings, gamma=pace.gamma * settings.gamma)
-    for step in range(steps):
-        report(progress, "kernel", step / steps)
-        share = step / max(steps - 1, 1)
+    eased = replace(settings, gamma=pace.gamma * settings.gamma)
+    for step in range(pace.steps):
+        report(progress, "kernel", step / pace.steps)
+        share = step / max(pace.steps - 1, 1)
         weight = settings.lambda_min * pace.first ** (1 - share) * pace.last**share
         fitted = _fit(predict(blurred, fitted, weight), gradients, [inner], eased)
     return Kernel(fitted).crop(side).pixels

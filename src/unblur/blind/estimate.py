@@ -20,13 +20,14 @@ _LEAST_SIDE = 3
 _SMALL = 25
 # The second candidate is refined too where it is less similar than this to the first.
 _ALIKE = 0.97
-# The first goes further, which a kernel near the truth gets sharper by; the second keeps to strong
-# edges and smooth kernels, which is safer where the noise is high or the blur not quite uniform.
-_PACES = (Pace(10.0, 1.0, 1.0), Pace(30.0, 5.0, 4.0))
-# Where the score hardly tells them apart the second is taken: it may lose 1 dB, the first 5.
+# A refinement keeps to strong edges and smooth kernels at first, which is safe where the noise is
+# high or the blur not quite uniform, and then goes further, which a kernel near the truth gets
+# sharper by.
+_SAFE, _FURTHER = Pace(30.0, 5.0, 2.0, 12), Pace(5.0, 1.0, 1.0, 8)
+# Where the score hardly tells them apart the safe one is taken: it may lose 1 dB, the other 5.
 _DOUBT = 0.05
 # Refinement looks at a square of so many kernel sides, and at least and at most so many pixels.
-_KERNELS, _LEAST_REGION, _LARGEST_REGION = 20, 448, 640
+_KERNELS, _LEAST_REGION, _LARGEST_REGION = 20, 384, 576
 # Share of the work that is done once the candidates are there.
 _COARSE = 0.4
 _LEAST_NOISE = 5e-4
@@ -40,12 +41,14 @@ class Estimate:
         kernel: (side, side).
         score: see `unblur.blind.score`.
         settings: what it was found with.
+        cost: of the score, and of having gone further than is safe.
         consensus: mean similarity to the kernels of the other candidates, 0 to 1; 1 without any.
     """
 
     kernel: Tensor
     score: Score
     settings: Settings
+    cost: float
     consensus: float = 1.0
 
 
@@ -105,33 +108,25 @@ def estimate(
     tried = candidates(settings, count)
     coarse, kernels = descend(grey, tried, start, part(progress, 0, _COARSE))
     scale = grey.shape[-1] / coarse.shape[-1]
-    found: list[tuple[Estimate, Pace]] = []
-
-    def go_on(index: int, pace: Pace, progress: Progress | None) -> None:
-        settled = replace(tried[index], kernel_size=settings.kernel_size)
-        window = _window(grey, kernels[index], scale)
-        kernel = refine(window, kernels[index], scale, settled, pace, progress=progress)
-        score = rate(window, kernel, noise)
-        found.append((Estimate(kernel, score, settled, _consensus(kernels, index)), pace))
-
-    if count == 1:
-        go_on(0, _PACES[0], part(progress, _COARSE, 1))
-        return found[0][0]
+    found: list[Estimate] = []
     # Means over the pixels of a coarser level have less noise.
     costs = [rate(coarse, one, max(noise / scale, _LEAST_NOISE)).coarse_cost for one in kernels]
-    first, second = sorted(range(count), key=costs.__getitem__)[:2]
-    share = (1 - _COARSE) / (len(_PACES) + 1)
-    for done, pace in enumerate(_PACES):
-        go_on(first, pace, part(progress, _COARSE + done * share, _COARSE + (done + 1) * share))
-    if kernel_similarity(kernels[first], kernels[second]) < _ALIKE:
-        # What suits the picture once suits it again.
-        go_on(second, _best(found)[1], part(progress, 1 - share, 1))
+    first, *others = sorted(range(count), key=costs.__getitem__)[:2]
+    # A second one that is like the first would only become the same.
+    apart = [one for one in others if kernel_similarity(kernels[first], kernels[one]) < _ALIKE]
+    for done, index in enumerate((first, *apart)):
+        settled = replace(tried[index], kernel_size=settings.kernel_size)
+        window = _window(grey, kernels[index], scale)
+        share = (1 - _COARSE) / (1 + len(apart))
+        shown = part(progress, _COARSE + done * share, _COARSE + (done + 1) * share)
+        safe = refine(window, kernels[index], scale, settled, _SAFE, progress=part(shown, 0, 0.5))
+        further = refine(window, safe, 1, settled, _FURTHER, progress=part(shown, 0.5, 1))
+        for kernel, doubt in ((safe, 0.0), (further, _DOUBT)):
+            score = rate(window, kernel, noise)
+            cost = score.cost + doubt
+            found.append(Estimate(kernel, score, settled, cost, _consensus(kernels, index)))
     report(progress, "kernel", 1.0)
-    return _best(found)[0]
-
-
-def _best(found: list[tuple[Estimate, Pace]]) -> tuple[Estimate, Pace]:
-    return min(found, key=lambda one: one[0].score.cost + _DOUBT * (one[1] is _PACES[0]))
+    return min(found, key=lambda one: one.cost)
 
 
 def _consensus(kernels: list[Tensor], index: int) -> float:

@@ -17,8 +17,6 @@ class Settings:
         lambda_min: it does not fall below this.
         gamma: weight of |k|^2.
         iterations: of kernel and prediction at each level but the finest.
-        refinements: of both at the finest level, with lambda falling from 10 lambda_min to
-            lambda_min: small weights are what a kernel that is nearly right gets sharper by.
         scale_factor: between levels.
         kernel_threshold_max: kernel values under this share of the maximum are dropped.
         remove_isolated: islands with less than this share of the mass are dropped.
@@ -32,7 +30,6 @@ class Settings:
     lambda_min: float = 1e-4
     gamma: float = 5.0
     iterations: int = 5
-    refinements: int = 24
     scale_factor: float = 0.5
     kernel_threshold_max: float = 0.05
     remove_isolated: float = 0.1

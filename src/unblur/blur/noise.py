@@ -4,7 +4,7 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import pad
 
 from unblur.blur.checks import image_batch, integer, real
 
@@ -17,7 +17,7 @@ _TEXTURE_FROM = 3
 _NOISE_FROM = _PATCH + 1
 _SMOOTHEST_SHARE = 0.01
 _LEAST_PATCHES = 64
-_MOST_PATCHES = 65536
+_MOST_PATCHES = 16384
 
 
 def add_noise(image: Tensor, std: float, generator: torch.Generator | None = None) -> Tensor:
@@ -172,13 +172,11 @@ def _patches(plane: Tensor, side: int) -> Tensor:
     """(N, side, side) patches on a grid, without clipped and constant ones if enough remain."""
     step = max(side // 2, math.ceil(math.sqrt(plane.numel() / _MOST_PATCHES)))
     patches = _cut(plane, side, step)
-    clipped = ((plane <= 0) | (plane >= 1)).to(plane.dtype)
-    # Noise that is cut off nearby has lost some of its spread in patches that escaped by chance.
-    near = max_pool2d(clipped[None], (2 * side + 1, 1), stride=1, padding=(side, 0))
-    near = max_pool2d(near, (1, 2 * side + 1), stride=1, padding=(0, side))[0]
     varied = patches.amin((1, 2)) < patches.amax((1, 2))
-    for outside in (near, clipped):
-        inside = patches[varied & (_cut(outside, side, step).amax((1, 2)) == 0)]
+    clipped = (plane <= 0) | (plane >= 1)
+    # Noise that is cut off nearby has lost some of its spread in patches that escaped by chance.
+    for reach in (side, 0):
+        inside = patches[varied & (_count(clipped, side, step, reach) == 0)]
         if len(inside) >= _LEAST_PATCHES:
             return inside
     return patches[varied] if bool(varied.any()) else patches
@@ -187,6 +185,18 @@ def _patches(plane: Tensor, side: int) -> Tensor:
 def _cut(plane: Tensor, side: int, step: int) -> Tensor:
     """All (side, side) patches of `plane`, `step` pixels apart."""
     return plane.unfold(0, side, step).unfold(1, side, step).reshape(-1, side, side)
+
+
+def _count(mask: Tensor, side: int, step: int, reach: int) -> Tensor:
+    """How many pixels of `mask` each of these patches holds, grown by `reach` on every side."""
+    total = pad(mask.cumsum(0).cumsum(1), (1, 0, 1, 0))
+    edges = []
+    for length in mask.shape:
+        first = torch.arange(0, length - side + 1, step, device=mask.device)
+        edges.append(((first - reach).clamp(min=0), (first + side + reach).clamp(max=length)))
+    (top, bottom), (left, right) = edges
+    rows = total[bottom] - total[top]
+    return (rows[:, right] - rows[:, left]).flatten()
 
 
 def _cosine_transform(side: int) -> Tensor:
