@@ -32,8 +32,10 @@ _HALF: Share = (0.5, 1.0)
 # scaling up reaches one pixel of the coarser level.
 _U_SHAPE = 2 * (2 * BLOCKS) * (1 + 2 + 4) + (2 + 4)
 _RADIUS = (3 + _U_SHAPE) + (1 + _U_SHAPE) + (1 + 3 * (2 * RESIDUAL_BLOCKS + 1) + 1)
-_REACH = 0
-_BYTES_PER_PIXEL = 5000
+# Beyond half a window, with the reference weights and photographs: what is further off changes no
+# pixel by more than 0.02 of 255 levels.
+_REACH = 32
+_BYTES_PER_CHANNEL = 53  # of stage 3; measured 41 to 53
 
 
 class MPRNet(Network):
@@ -54,7 +56,8 @@ class MPRNet(Network):
 
     Attributes:
         divided: whether the first two stages see parts, as they were trained. Where the picture is
-            cut is up to its size, so no tile agrees with the whole: `local` turns it off.
+            cut is up to its size, so no tile agrees with the whole: `local` turns it off. Only what
+            lies within some 30 pixels of the cuts comes out otherwise then.
 
     Source:
         S. W. Zamir, A. Arora, S. Khan, M. Hayat, F. S. Khan, M.-H. Yang, L. Shao, Multi-Stage
@@ -115,12 +118,14 @@ class MPRNet(Network):
     @property
     def spec(self) -> NetSpec:
         """What running this network needs to know."""
-        local = self.window is not None and not self.divided
+        halo, local = _RADIUS, self.window is not None and not self.divided
+        if self.window is not None:
+            halo = max(halo, self.window // 2 + _REACH)
         return NetSpec(
             multiple_of=_MULTIPLE,
-            halo=_RADIUS + (_REACH if local else 0),
+            halo=halo,
             global_statistics=not local,
-            bytes_per_pixel=_BYTES_PER_PIXEL,
+            bytes_per_pixel=_BYTES_PER_CHANNEL * self.tail.in_channels,
         )
 
     def local(self, window: int | None = WINDOW) -> Self:

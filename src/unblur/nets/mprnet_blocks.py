@@ -21,6 +21,7 @@ __all__ = [
 
 BLOCKS = 2  # attention blocks at each level of the first two stages
 RESIDUAL_BLOCKS = 8  # attention blocks in each of the three groups of the last
+_GRID = 4  # of windows, in pixels of the picture; sides of its quarters are multiples
 
 Share = tuple[float, float]  # rows and columns that a stage sees, for each of the picture's
 Widths = tuple[int, int, int]
@@ -42,9 +43,9 @@ def _doubled(features: Tensor) -> Tensor:
 class _ChannelAttention(nn.Module):
     """A factor for each channel, from the channels' means."""
 
-    def __init__(self, channels: int, share: Share) -> None:
+    def __init__(self, channels: int, share: Share, stride: int) -> None:
         super().__init__()
-        self.mean = Mean(share)
+        self.mean = Mean((share[0] / stride, share[1] / stride), step=_GRID // stride)
         self.conv_du = nn.Sequential(
             conv(channels, channels // 4, 1),
             nn.ReLU(),
@@ -54,15 +55,15 @@ class _ChannelAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         factors: Tensor = self.conv_du(self.mean(features))
-        return spread(factors, features)
+        return spread(factors, features, self.mean.step)
 
 
 class AttentionBlock(nn.Module):
     """x + a(b(x)) b(x), b = conv3, PReLU, conv3 (figure 3b of the paper)."""
 
-    def __init__(self, channels: int, slope: nn.PReLU, share: Share) -> None:
+    def __init__(self, channels: int, slope: nn.PReLU, share: Share, stride: int = 1) -> None:
         super().__init__()
-        self.CA = _ChannelAttention(channels, share)
+        self.CA = _ChannelAttention(channels, share, stride)
         self.body = nn.Sequential(conv(channels, channels, 3), slope, conv(channels, channels, 3))
 
     def forward(self, features: Tensor) -> Tensor:
@@ -103,8 +104,7 @@ class _Up(nn.Module):
 
 
 def _blocks(channels: int, slope: nn.PReLU, share: Share, stride: int = 1) -> nn.Sequential:
-    seen = (share[0] / stride, share[1] / stride)
-    return nn.Sequential(*(AttentionBlock(channels, slope, seen) for _ in range(BLOCKS)))
+    return nn.Sequential(*(AttentionBlock(channels, slope, share, stride) for _ in range(BLOCKS)))
 
 
 class Encoder(nn.Module):
@@ -155,7 +155,7 @@ class Decoder(nn.Module):
         self.decoder_level2 = _blocks(widths[1], slope, share, 2)
         self.decoder_level3 = _blocks(widths[2], slope, share, 4)
         self.skip_attn1 = AttentionBlock(widths[0], slope, share)
-        self.skip_attn2 = AttentionBlock(widths[1], slope, (share[0] / 2, share[1] / 2))
+        self.skip_attn2 = AttentionBlock(widths[1], slope, share, 2)
         self.up21 = _Up(widths[1], widths[0])
         self.up32 = _Up(widths[2], widths[1])
 
