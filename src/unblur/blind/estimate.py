@@ -30,7 +30,7 @@ _DOUBT = 0.05
 _KERNELS, _LEAST_REGION, _LARGEST_REGION = 20, 384, 576
 # Share of the work that is done once the candidates are there.
 _COARSE = 0.4
-_LEAST_NOISE = 5e-4
+_LEAST_NOISE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,11 @@ def estimate(
     first, *others = sorted(range(count), key=costs.__getitem__)[:2]
     # A second one that is like the first would only become the same.
     apart = [one for one in others if kernel_similarity(kernels[first], kernels[one]) < _ALIKE]
+    # Costs compare on the same pixels only.
+    largest = max(max(kernels[index].shape) for index in (first, *apart))
+    window = _window(grey, round(largest * scale))
     for done, index in enumerate((first, *apart)):
         settled = replace(tried[index], kernel_size=settings.kernel_size)
-        window = _window(grey, kernels[index], scale)
         share = (1 - _COARSE) / (1 + len(apart))
         shown = part(progress, _COARSE + done * share, _COARSE + (done + 1) * share)
         safe = refine(window, kernels[index], scale, settled, _SAFE, progress=part(shown, 0, 0.5))
@@ -136,10 +138,9 @@ def _consensus(kernels: list[Tensor], index: int) -> float:
     return sum(similar) / len(similar) if similar else 1.0
 
 
-def _window(grey: Tensor, kernel: Tensor, scale: float) -> Tensor:
-    """The part of the picture that a kernel of this size is refined on."""
-    side = round(_KERNELS * max(kernel.shape) * scale)
-    side = fast_size(min(max(side, _LEAST_REGION), _LARGEST_REGION))
+def _window(grey: Tensor, side: int) -> Tensor:
+    """The part of the picture that kernels up to this side are refined on."""
+    side = fast_size(min(max(_KERNELS * side, _LEAST_REGION), _LARGEST_REGION))
     x, y, width, height = choose_region(grey[None, None], side)
     return _fast(grey[y : y + height, x : x + width])
 
