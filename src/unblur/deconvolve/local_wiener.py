@@ -62,7 +62,8 @@ def local_wiener(
         passes: at least 0; 0 is the pilot, 2 nearly the best.
         boundary: "unknown" explains light from outside the frame; "periodic" takes the picture as
             one period.
-        clipped: bool, broadcastable to `image`: pixels that are at least as bright as they look.
+        clipped: bool, broadcastable to `image`: pixels that are at least as bright as they look;
+            specks of less than 3 x 3 are taken as they look.
         ignored: bool, likewise: pixels that say nothing.
         progress: called before each iteration and each pass.
 
@@ -104,8 +105,10 @@ def local_wiener(
             for index in range(count)
         ]
         return torch.cat(planes, dim=1)
+    if not _solid(clipped):
+        clipped = None
     # A bound on a colour bounds no mixture of colours.
-    mixed = count == 3 and not _any(clipped) and (ignored is None or ignored.shape[1] == 1)
+    mixed = count == 3 and clipped is None and (ignored is None or ignored.shape[1] == 1)
     turn = _opponent(image) if count == 3 else torch.eye(count).to(image)
     problem = pose_pilot(
         _mix(image, turn) if mixed else image,
@@ -135,8 +138,12 @@ def local_wiener(
     return _mix(problem.seen.crop(pilot), turn.T).contiguous()
 
 
-def _any(mask: Tensor | None) -> bool:
-    return mask is not None and bool(mask.any())
+def _solid(mask: Tensor | None) -> bool:
+    """Whether the mask holds 3 x 3 pixels anywhere: a light; specks are no brighter than white."""
+    if mask is None:
+        return False
+    columns = mask[..., 2:] & mask[..., 1:-1] & mask[..., :-2]
+    return bool((columns[..., 2:, :] & columns[..., 1:-1, :] & columns[..., :-2, :]).any())
 
 
 def _pilot(problem: Problem, mixed: bool, progress: Progress | None) -> tuple[Tensor, Tensor]:
