@@ -304,3 +304,14 @@ def test_an_estimate_may_start_from_a_kernel() -> None:
         warm = unblur.estimate_kernel(blurred, start=start, **settings)
         assert kernel_similarity(warm, true) > 0.8
         assert not torch.equal(warm.pixels, cold.pixels)
+
+
+def test_a_weight_that_the_solver_has_no_use_for_is_an_error() -> None:
+    with pytest.raises(ParameterError, match="regularization has no meaning for solver 'local"):
+        unblur.deblur(
+            np.random.default_rng(0).random((40, 48)),
+            "l0",
+            kernel=unblur.kernels.gaussian(sigma=1.0),
+            solver="local-wiener",
+            regularization=0.1,
+        )

@@ -247,6 +247,11 @@ def _solver(parameters: L0, page: Page) -> Known:
         name = "tv" if clean or weight is not None else "local-wiener"
         if clean and weight is None:
             weight = _CALM * math.hypot(noise, _KERNEL_ERROR)
+    if weight is not None and name == "local-wiener":
+        raise ParameterError(
+            "regularization has no meaning for solver 'local-wiener', which weighs by the noise: "
+            "leave it out, set noise_std, or choose solver 'tv' or 'hyper-laplacian'"
+        )
     chosen = {"light": parameters.light, "noise_std": parameters.noise_std}
     if weight is not None:
         chosen["regularization"] = weight
