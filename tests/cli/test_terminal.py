@@ -1,4 +1,7 @@
 import io
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -85,3 +88,13 @@ def test_a_bar_is_for_a_person_who_waits(
         bar.stop()
         bar("restore", 0.9)
     assert ("[red]photo.png" in stream.getvalue()) is shown
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "unblur", "methods", "wiener"]
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode == 1

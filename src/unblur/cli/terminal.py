@@ -63,7 +63,7 @@ class Failures:
         """Report an error of the work on `name`, and go on after it."""
         try:
             yield
-        except (typer.Exit, typer.Abort, typer.TyperException):
+        except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
             raise
         except Exception as error:  # noqa: BLE001 - the boundary: nobody shall see a traceback unasked
             self.code = max(self.code, 2 if isinstance(error, ParameterError) else 1)
