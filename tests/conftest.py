@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,3 +97,53 @@ def kernel_file(tmp_path: Path) -> Path:
     path = tmp_path / "motion.tif"
     kernels.motion(5, 0).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder with random weights, of tiny widths, for each network of the catalogue."""
+    from unblur.nets import weights
+    from unblur.nets.autoencoder import Autoencoder
+    from unblur.nets.dpanet import DPANet
+    from unblur.nets.mprnet import MPRNet
+    from unblur.nets.nafnet import NAFNet
+
+    networks = {
+        "mprnet-gopro": lambda: MPRNet(4, 1, 1),
+        "nafnet-gopro-32": lambda: NAFNet(4, encoder=[1, 1], middle=1, decoder=[1, 1]),
+        "dpanet-small": lambda: DPANet(width=2, blocks=1, prior_blocks=1),
+        "autoencoder": lambda: Autoencoder(width=1, latent=2),
+    }
+    home = tmp_path_factory.mktemp("home")
+    generator = torch.Generator().manual_seed(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNBLUR_HOME", str(home))
+        for name, make in networks.items():
+            state = make().state_dict()
+            for key, entry in state.items():
+                # What training leaves: nothing is zero.
+                noise = torch.randn(entry.shape, generator=generator)
+                fan = entry[0].numel() if entry.ndim > 1 else 100
+                state[key] = noise * (3 * fan) ** -0.5
+            file = home / f"{name}.pth"
+            torch.save(state, file)
+            weights.add(name, file)
+    return home
+
+
+@pytest.fixture(scope="module")
+def tiny_weights(tiny_networks: Path) -> Iterator[Path]:
+    """The tiny networks are the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNBLUR_HOME", str(tiny_networks))
+        yield tiny_networks
+
+
+@pytest.fixture
+def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user without weights, and a package without any."""
+    from unblur.nets import store
+
+    monkeypatch.setenv("UNBLUR_HOME", str(tmp_path / "nobody"))
+    monkeypatch.setattr(store, "SHIPPED", tmp_path / "shipped")
+    return tmp_path

@@ -104,7 +104,7 @@ def test_being_stopped(tmp_path: Path, photograph: Any, number: signal.Signals, 
 # The program itself, that says on standard output when the work has begun and then takes its time.
 WAITING = """
 import sys, time
-import unblur.jobs.run as run
+from unblur.jobs.warm import Warm
 from unblur.cli.main import main
 
 def slow(*arguments, progress, **options):
@@ -113,7 +113,7 @@ def slow(*arguments, progress, **options):
     while True:
         time.sleep(0.01)
 
-run.deblur = slow
+Warm.restorer = lambda *_: slow
 sys.exit(main(["fix", sys.argv[1]]))
 """
 

@@ -11,9 +11,9 @@ from PIL import Image
 
 import unblur
 from unblur.errors import Cancelled, InputError, KernelError, OutputError, UnsupportedFormat
-from unblur.jobs import run as module
 from unblur.jobs.job import Job, Options
 from unblur.jobs.run import run
+from unblur.jobs.warm import Warm
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_the_target_is_looked_at_before_the_work(
     job: Job, monkeypatch: pytest.MonkeyPatch, photograph: np.ndarray
 ) -> None:
     """Nobody waits for minutes to read that a file exists, or that a format holds no alpha."""
-    monkeypatch.setattr(module, "deblur", lambda *_, **__: pytest.fail("the work began"))
+    monkeypatch.setattr(Warm, "restorer", lambda *_: pytest.fail("the work began"))
     folder = Path(job.source).parent
     rgba = folder / "rgba.png"
     Image.fromarray(photograph).convert("RGBA").resize((20, 20)).save(rgba)
@@ -123,10 +123,10 @@ def test_an_input_that_changes_meanwhile_fails(
     job: Job, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     """Row 57."""
-    source, real = Path(job.source), module.deblur
+    source, restore = Path(job.source), Warm().restorer(job)
 
     def meddling(*arguments: object, **options: object) -> object:
-        result = real(*arguments, **options)  # type: ignore[arg-type]
+        result = restore(*arguments, **options)
         if change == "rewritten":
             source.write_bytes(source.read_bytes() + b"\0")
         elif change == "touched":
@@ -139,7 +139,7 @@ def test_an_input_that_changes_meanwhile_fails(
             copy.replace(source)
         return result
 
-    monkeypatch.setattr(module, "deblur", meddling)
+    monkeypatch.setattr(Warm, "restorer", lambda *_: meddling)
     with pytest.raises(InputError, match=r"changed while|cannot be opened"):
         run(job)
     assert not Path(job.target).exists()

@@ -1,5 +1,6 @@
 """Plans that cover, ramps that sum to one, and tiles that nobody sees."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -31,18 +32,18 @@ def cores(plan: Plan) -> list[Box]:
 
 def run(plan: Plan, image: torch.Tensor) -> tuple[torch.Tensor, list[Box]]:
     """An identity restorer, tile by tile."""
-    out, seen = torch.full_like(image, torch.nan), []
+    out, given = torch.full_like(image, torch.nan), []
 
-    def restore(box: Box, progress: object) -> torch.Tensor:
-        seen.append(box)
-        return image[:, box.slices[0], box.slices[1]].clone()
+    def restore(boxes: Sequence[Box], progress: object) -> list[torch.Tensor]:
+        given.extend(boxes)
+        return [image[:, *box.slices].clone() for box in boxes]
 
     def write(top: int, rows: torch.Tensor) -> None:
         assert bool(out[:, top : top + rows.shape[1]].isnan().all())
         out[:, top : top + rows.shape[1]] = rows
 
     run_tiles(plan, restore, write)
-    return out, seen
+    return out, given
 
 
 def check(plan: Plan, size: tuple[int, int]) -> None:
@@ -63,26 +64,35 @@ def test_tiles_of_any_size_put_the_picture_together(height: int, width: int) -> 
     check(plan, (height, width))
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(2, height, width, generator=generator, dtype=torch.float64)
-    out, seen = run(plan, image)
+    out, given = run(plan, image)
     # The ramps of all tiles sum to one exactly where the picture comes back.
     torch.testing.assert_close(out, image, rtol=0, atol=1e-12)
-    assert len(seen) == plan.count == len(cores(plan))
-    assert all(max(box.size) <= TILE for box in seen)
+    assert len(given) == plan.count == len(cores(plan))
+    assert all(max(plan.seen(core).size) <= TILE for core in cores(plan))
 
 
 @given(
     st.tuples(st.integers(1, 260), st.integers(1, 260)),
-    st.integers(16, 120),
+    st.tuples(st.integers(16, 120), st.integers(16, 120)),
     st.integers(0, 40),
-    st.sampled_from([1, 2, 8, 16]),
+    st.sampled_from([1, 2, 8, 16, 96]),
+    st.sampled_from([None, 1, 8]),
 )
 @settings(max_examples=200)
 def test_plans_cover_and_ramps_sum_to_one(
-    size: tuple[int, int], tile: int, halo: int, multiple: int
+    size: tuple[int, int], tile: tuple[int, int], halo: int, multiple: int, ramp: int | None
 ) -> None:
-    plan = plan_tiles(size, tile, halo, multiple_of=multiple)
+    plan = plan_tiles(size, tile, halo, multiple_of=multiple, ramp=ramp)
     check(plan, size)
-    assert all(start % multiple == 0 for cuts in (plan.rows, plan.columns) for start in cuts[:-1])
+    for core in cores(plan):
+        own, seen = plan.own(core), plan.seen(core)
+        # What lies between two places is the same distance from what the network counts from.
+        assert core.top % multiple == core.left % multiple == 0
+        assert seen.top % multiple == seen.left % multiple == 0
+        assert seen.top == 0 or own.top - seen.top >= halo
+        assert seen.bottom == size[0] or seen.bottom - own.bottom >= halo
+        assert seen.left == 0 or own.left - seen.left >= halo
+        assert seen.right == size[1] or seen.right - own.right >= halo
     out, _ = run(plan, torch.ones(1, *size, dtype=torch.float64))
     torch.testing.assert_close(out, torch.ones_like(out), rtol=0, atol=1e-12)
 
@@ -98,7 +108,7 @@ def test_no_tile_is_larger_than_it_may_be(size: tuple[int, int], halo: int, more
     tile = max(16, 4 * halo) + more
     plan = plan_tiles(size, tile, halo)
     for core in cores(plan):
-        seen = plan.grow(core, plan.ramp + plan.halo)
+        seen = plan.seen(core)
         assert max(seen.size) <= tile
         assert seen.relative_to(seen) == Box(0, 0, *seen.size)
 
@@ -112,9 +122,8 @@ def test_a_picture_that_fits_is_one_tile() -> None:
 
 def test_a_tile_sees_its_halo_and_no_more() -> None:
     plan = plan_tiles((200, 200), 80, 10)
-    _, seen = run(plan, torch.zeros(1, 200, 200))
-    for core, box in zip(cores(plan), seen, strict=True):
-        reach = plan.ramp + plan.halo
+    for core in cores(plan):
+        box, reach = plan.seen(core), plan.ramp + 10
         assert box.top == max(core.top - reach, 0)
         assert box.left == max(core.left - reach, 0)
         assert box.bottom == min(core.bottom + reach, 200)
@@ -135,8 +144,8 @@ def test_tiles_that_differ_cross_over_without_a_step() -> None:
     out = torch.zeros(1, 40, 150)
     numbers = iter(range(plan.count))
 
-    def restore(box: Box, progress: object) -> torch.Tensor:
-        return torch.full((1, *box.size), float(next(numbers)))
+    def restore(boxes: Sequence[Box], progress: object) -> list[torch.Tensor]:
+        return [torch.full((1, *box.size), float(next(numbers))) for box in boxes]
 
     def write(top: int, rows: torch.Tensor) -> None:
         out[:, top : top + rows.shape[1]] = rows
@@ -156,7 +165,7 @@ def test_rows_come_in_order_and_once() -> None:
         assert rows.shape[1] > 0
         tops.append(top + rows.shape[1])
 
-    run_tiles(plan, lambda box, progress: torch.zeros(1, *box.size), write)
+    run_tiles(plan, lambda boxes, progress: [torch.zeros(1, *box.size) for box in boxes], write)
     assert tops[-1] == 211
 
 
@@ -164,17 +173,47 @@ def test_progress_is_spread_over_the_tiles() -> None:
     plan = plan_tiles((120, 120), 60, 5)
     seen: list[float] = []
 
-    def restore(box: Box, progress: object) -> torch.Tensor:
+    def restore(boxes: Sequence[Box], progress: object) -> list[torch.Tensor]:
         assert callable(progress)
         progress("deconvolve", 0.0)
         progress("deconvolve", 1.0)
-        return torch.zeros(1, *box.size)
+        return [torch.zeros(1, *box.size) for box in boxes]
 
     run_tiles(plan, restore, lambda top, rows: None, lambda stage, done: seen.append(done))
     assert seen == sorted(seen)
     assert seen[0] == 0
     assert seen[-1] == 1
     assert len(set(seen)) == plan.count + 1
+
+
+def test_an_axis_that_fits_is_not_cut() -> None:
+    plan = plan_tiles((400, 90), (120, 90), 20)
+    assert plan.columns == (0, 90)
+    assert len(plan.rows) > 2
+    plan = plan_tiles((400, 90), (0, 60), 5)
+    assert plan.rows == (0, 400)
+    assert len(plan.columns) > 2
+
+
+@pytest.mark.parametrize("together", [2, 3, 50])
+def test_only_tiles_of_one_size_go_together(together: int) -> None:
+    plan = plan_tiles((211, 333), 60, 6)
+    image = torch.rand(3, 211, 333, generator=torch.Generator().manual_seed(0))
+    out, sizes = torch.zeros_like(image), []
+
+    def restore(boxes: Sequence[Box], progress: object) -> list[torch.Tensor]:
+        sizes.append(len(boxes))
+        assert len({box.grow(plan.halo, plan.size).size for box in boxes}) == 1
+        return [image[:, *box.slices] for box in boxes]
+
+    def write(top: int, rows: torch.Tensor) -> None:
+        out[:, top : top + rows.shape[1]] = rows
+
+    seen: list[float] = []
+    run_tiles(plan, restore, write, lambda stage, done: seen.append(done), together=together)
+    torch.testing.assert_close(out, image, rtol=0, atol=1e-6)
+    assert sum(sizes) == plan.count
+    assert 1 < max(sizes) <= together
 
 
 @pytest.fixture(scope="module")

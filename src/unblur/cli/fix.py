@@ -12,7 +12,7 @@ import typer
 from unblur.cli import options as o
 from unblur.cli.arguments import MethodCommand, check_choice, colour, region, settings
 from unblur.cli.terminal import Bar, Failures, clean, say, warn
-from unblur.errors import ParameterError
+from unblur.errors import ParameterError, WeightsError
 from unblur.jobs.files import save_text
 from unblur.jobs.job import STREAM, Job, Options
 from unblur.jobs.names import keep_apart
@@ -114,13 +114,18 @@ def _jobs(sources: Sequence[str], output: str | None, suffix: str, common: Job) 
 
     options = common.options
     method = catalogue.find(common.method)
-    parse(method.parameters, common.parameters)
+    parameters: Any = parse(method.parameters, common.parameters)
     check_device(options.device)
     check_settings(strength=options.strength, tile=options.tile, seed=options.seed)
     if options.max_memory is not None:
         parse_bytes(options.max_memory)
     if method.needs_kernel and options.kernel is None:
         raise ParameterError(f"method {method.name} needs the blur: give --kernel FILE")
+    if method.needs_weights and options.kernel is not None:
+        raise ParameterError(f"method {method.name} is a network, and takes no --kernel")
+    ready, why = method.ready(parameters)
+    if not ready:
+        raise WeightsError(why)
     if options.save_kernel is not None and len(sources) > 1:
         raise ParameterError("--save-kernel names one file: give it with one picture")
     targets = plan(
@@ -159,11 +164,13 @@ def _work(
     jobs: Sequence[Job], failures: Failures, *, quiet: bool, as_json: bool
 ) -> list["Outcome"]:
     from unblur.jobs.run import run
+    from unblur.jobs.warm import Warm
 
+    warm = Warm()
     outcomes: list[Outcome] = []
     for job in jobs:
         with failures.about(job.source), Bar(job.source, quiet=quiet) as bar:
-            outcome = run(job, bar)
+            outcome = run(job, bar, warm=warm)
             bar.stop()
             outcomes.append(outcome)
             if not quiet:

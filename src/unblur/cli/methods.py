@@ -42,12 +42,13 @@ def methods(
 def _described(method: "Method") -> dict[str, Any]:
     from unblur.restore.parameters import schema
 
-    ready, why = method.ready()
+    ready, why = method.ready(method.parameters())
     return {
         "name": method.name,
         "summary": method.summary,
         "when": method.when,
         "needs_kernel": method.needs_kernel,
+        "needs_weights": method.needs_weights,
         "ready": ready,
         "why_not": None if ready else why,
         "parameters": schema(method.parameters),
@@ -67,10 +68,20 @@ def _table(methods: "tuple[Method, ...]") -> None:
             method.name,
             method.summary,
             method.when,
-            "a kernel" if method.needs_kernel else "nothing",
-            "yes" if entry["ready"] else f"no: {entry['why_not']}",
+            _needs(method),
+            "yes" if entry["ready"] else "not ready",
         )
     Console().print(table, markup=False)
+    for method in methods:
+        ready, why = method.ready(method.parameters())
+        if not ready:
+            say(f"{method.name} is not ready: {why}")
+
+
+def _needs(method: "Method") -> str:
+    if method.needs_kernel:
+        return "a kernel"
+    return "weights" if method.needs_weights else "nothing"
 
 
 def _details(method: "Method") -> None:
@@ -79,6 +90,8 @@ def _details(method: "Method") -> None:
 
     entry = _described(method)
     say(f"{method.name}: {method.summary}\n{method.when}\n")
+    if not entry["ready"]:
+        say(f"not ready: {entry['why_not']}\n")
     table = Table(box=None, pad_edge=False)
     for title in ("option", "default", "range", "meaning"):
         table.add_column(title, no_wrap=title == "option")

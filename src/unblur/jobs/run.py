@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from unblur.blur import Field, Kernel
 from unblur.jobs.files import check_target, open_source, rehearse, store
 from unblur.jobs.job import Job
 from unblur.jobs.page import Preview, preview
+from unblur.jobs.warm import Warm
 from unblur.photo import Photo, read
 from unblur.progress import Progress, part, report
-from unblur.restore.api import Result, deblur
+from unblur.restore.api import Result
 
 __all__ = ["Outcome", "run"]
 
@@ -29,6 +29,7 @@ def run(
     job: Job,
     progress: Progress | None = None,
     *,
+    warm: Warm | None = None,
     stdin: BinaryIO | None = None,
     stdout: BinaryIO | None = None,
 ) -> Outcome:
@@ -37,13 +38,14 @@ def run(
     Args:
         job: What to do.
         progress: Called with the stage and the fraction done; may raise to stop the work.
+        warm: Keeps the method ready from one job to the next.
         stdin: Where a source of `STREAM` is read from; standard input if not given.
         stdout: Where a target of `STREAM` is written to; standard output if not given.
 
     Raises:
         InputError: The source cannot be used, or it changed during the work.
         OutputError: The target cannot be written, or exists and `overwrite` is not set.
-        UnblurError: Whatever else `deblur` reports.
+        UnblurError: Whatever else `unblur.load` and what it gives report.
 
     Example:
         >>> import tempfile, torch, unblur
@@ -73,11 +75,9 @@ def run(
         quality=options.quality,
         background=options.background,
     )
-    result = deblur(
+    restore = (warm or Warm()).restorer(job)
+    result = restore(
         photo,
-        job.method,
-        kernel=None if options.kernel is None else _load_kernel(options.kernel),
-        device=options.device,
         max_memory=options.max_memory,
         tile=options.tile,
         strength=options.strength,
@@ -85,7 +85,6 @@ def run(
         mask=None if options.mask is None else _load_mask(options.mask),
         seed=options.seed,
         progress=part(progress, 0.02, 0.95),
-        **job.parameters,
     )
     source.check_unchanged()
     report(progress, "write", 0.95)
@@ -103,10 +102,6 @@ def _previews(photo: Photo, result: Result[Photo]) -> tuple[Preview, ...]:
     if result.kernel is not None:
         pictures.append(preview("kernel", Photo.from_tensor(result.kernel.show()[None] / 255.0)))
     return tuple(pictures)
-
-
-def _load_kernel(name: str) -> Kernel | Field:
-    return Field.load(name) if name.lower().endswith(".safetensors") else Kernel.load(name)
 
 
 def _load_mask(name: str) -> Any:

@@ -28,12 +28,14 @@ class NetSpec:
         global_statistics: whether means over the whole picture enter, so that tiles differ from the
             whole. None of them do in the local-statistics form.
         bytes_per_pixel: memory held at the peak for a pixel of input, float32, without gradients.
+        bytes_fixed: memory held beside that, whatever the size of the input.
     """
 
     multiple_of: int
     halo: int
     global_statistics: bool
     bytes_per_pixel: int
+    bytes_fixed: int = 0
 
 
 class Network(nn.Module, PyTorchModelHubMixin, library_name="unblur"):
@@ -45,10 +47,12 @@ class Network(nn.Module, PyTorchModelHubMixin, library_name="unblur"):
     Attributes:
         title: the architecture's name.
         licence: of the weights that are published for it; the code here is the project's own.
+        sha256: of the file that the weights were loaded from; None where they came otherwise.
     """
 
     title: ClassVar[str]
     licence: ClassVar[str]
+    sha256: str | None = None
 
     @property
     @abstractmethod

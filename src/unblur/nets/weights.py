@@ -23,6 +23,7 @@ __all__ = [
     "architecture",
     "list_weights",
     "load_network",
+    "locate",
     "remove",
     "weights_path",
 ]
@@ -146,13 +147,25 @@ def load_network(source: str | os.PathLike[str]) -> Network:
     Raises:
         WeightsError: There is nothing of that name (says how to get it), or it is not such weights.
     """
-    path = _located(source)
+    path = locate(source)
     found = open_checkpoint(weights_in(path) if os.path.isdir(path) else path)
     kind = _ARCHITECTURES.get(found.notes.get("architecture", ""))
-    return (kind or _recognised(found.state, shown(path))).from_state(found.state)
+    network = (kind or _recognised(found.state, shown(path))).from_state(found.state)
+    network.sha256 = found.sha256
+    return network
 
 
-def _located(source: str | os.PathLike[str]) -> str | os.PathLike[str]:
+def locate(source: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """Find what `load_network` would open, without opening it.
+
+    Raises:
+        WeightsError: There is nothing of that name; says how to get it.
+
+    Example:
+        >>> locate("no/such/file")
+        Traceback (most recent call last):
+        unblur.errors.WeightsError: there is no file or folder no/such/file, and ...
+    """
     try:
         return weights_path(os.fspath(source))
     except ParameterError:  # not a name

@@ -29,11 +29,13 @@ class Adapted:
         photo: what came in.
         back: gives a restored photo the type that came in.
         same: gives what came in once more, to the bit (floats of 64 bits do not fit a photo).
+        bare: whether these are the values of an array of which nobody said what they mean.
     """
 
     photo: Photo
     back: Callable[[Photo], Any]
     same: Callable[[], Any]
+    bare: bool = False
 
 
 def adapt(image: Any, encoding: Encoding | None = None) -> Adapted:
@@ -90,7 +92,7 @@ def _adapt_tensor(image: Tensor, encoding: Encoding | None) -> Adapted:
     def back(restored: Photo) -> Tensor:
         return _joined(restored).to(image.device, image.dtype).reshape(image.shape)
 
-    return Adapted(photo, back, image.clone)
+    return Adapted(photo, back, image.clone, bare=encoding is None)
 
 
 def _adapt_array(image: np.ndarray[Any, Any], encoding: Encoding | None) -> Adapted:
@@ -111,7 +113,7 @@ def _adapt_array(image: np.ndarray[Any, Any], encoding: Encoding | None) -> Adap
         pixels = joined[0] if image.ndim == 2 else joined.permute(1, 2, 0)
         return np.ascontiguousarray(pixels.numpy()).astype(image.dtype, copy=False)
 
-    return Adapted(photo, back, image.copy)
+    return Adapted(photo, back, image.copy, bare=encoding is None)
 
 
 def _adapt_pil(image: Any, encoding: Encoding | None) -> Adapted:

@@ -1,6 +1,10 @@
 """All methods: what the command line, the documentation, tests and benchmarks read."""
 
 import difflib
+from collections.abc import Callable
+from typing import Any
+
+import torch
 
 from unblur.errors import ParameterError
 from unblur.restore.known import (
@@ -11,12 +15,26 @@ from unblur.restore.known import (
     Wiener,
     build_known,
 )
-from unblur.restore.method import Method
+from unblur.restore.method import Build, Method
+from unblur.restore.networks import (
+    Autoencoder,
+    DPANet,
+    MPRNet,
+    NAFNet,
+    build_network,
+    network_ready,
+)
 from unblur.restore.unknown import L0, build_l0
 
 __all__ = ["DEFAULT", "METHODS", "find"]
 
 DEFAULT = "l0"
+
+
+def _anywhere(build: Callable[[Any], Build]) -> Callable[[Any, torch.device], Build]:
+    """A method that needs nothing from the device before it sees a picture."""
+    return lambda parameters, _: build(parameters)
+
 
 METHODS: tuple[Method, ...] = (
     Method(
@@ -25,7 +43,7 @@ METHODS: tuple[Method, ...] = (
         when="nobody knows the blur: shake, also of a camera that rolled, motion or defocus",
         needs_kernel=False,
         parameters=L0,
-        build=build_l0,
+        build=_anywhere(build_l0),
     ),
     Method(
         name="local-wiener",
@@ -33,7 +51,7 @@ METHODS: tuple[Method, ...] = (
         when="the blur is known: the best of the classical solvers, above all in noise and colour",
         needs_kernel=True,
         parameters=LocalWiener,
-        build=build_known,
+        build=_anywhere(build_known),
     ),
     Method(
         name="hyper-laplacian",
@@ -41,7 +59,7 @@ METHODS: tuple[Method, ...] = (
         when="the blur is known exactly, and the picture has hardly any noise",
         needs_kernel=True,
         parameters=HyperLaplacian,
-        build=build_known,
+        build=_anywhere(build_known),
     ),
     Method(
         name="tv",
@@ -49,7 +67,7 @@ METHODS: tuple[Method, ...] = (
         when="the blur is known nearly, and the picture is grey and clean, or drawn",
         needs_kernel=True,
         parameters=TotalVariation,
-        build=build_known,
+        build=_anywhere(build_known),
     ),
     Method(
         name="richardson-lucy",
@@ -57,7 +75,7 @@ METHODS: tuple[Method, ...] = (
         when="the blur is known and light is counted: astronomy, microscopy, night",
         needs_kernel=True,
         parameters=RichardsonLucy,
-        build=build_known,
+        build=_anywhere(build_known),
     ),
     Method(
         name="wiener",
@@ -65,7 +83,47 @@ METHODS: tuple[Method, ...] = (
         when="the blur is known, and the result must be linear in the picture",
         needs_kernel=True,
         parameters=Wiener,
-        build=build_known,
+        build=_anywhere(build_known),
+    ),
+    Method(
+        name="nafnet",
+        summary="restores by a network of simple blocks, NAFNet",
+        when="people or the hand moved, as in GoPro pictures, and published weights are at hand",
+        needs_kernel=False,
+        parameters=NAFNet,
+        build=build_network,
+        needs_weights=True,
+        ready=network_ready,
+    ),
+    Method(
+        name="mprnet",
+        summary="restores by a network of three stages, MPRNet",
+        when="as nafnet; slower, and its published weights are for academic use only",
+        needs_kernel=False,
+        parameters=MPRNet,
+        build=build_network,
+        needs_weights=True,
+        ready=network_ready,
+    ),
+    Method(
+        name="dpanet",
+        summary="restores by a network that estimates the blur place by place, DPA-Net",
+        when="the blur varies over the frame, and the result should come quickly",
+        needs_kernel=False,
+        parameters=DPANet,
+        build=build_network,
+        needs_weights=True,
+        ready=network_ready,
+    ),
+    Method(
+        name="autoencoder",
+        summary="redraws squares of 128 pixels from 256 numbers each",
+        when="to compare with its publication: it loses detail",
+        needs_kernel=False,
+        parameters=Autoencoder,
+        build=build_network,
+        needs_weights=True,
+        ready=network_ready,
     ),
 )
 

@@ -40,6 +40,9 @@ _LEAST_NOISE = 1.2e-3
 _KERNEL_ERROR = 0.003
 # A kernel with this much of its mass in one pixel blurs nothing.
 _ONE_PIXEL = 0.999
+# What the frame that a solver works on is larger than its tile, about: two radii and on to a size
+# that is quick to transform.
+_FRAME = 64
 # The noise is estimated on at most this many pixels a side, from the middle of the page.
 _NOISE_SIDE = 1024
 
@@ -207,6 +210,7 @@ def restorer_for(parameters: Known, blur: Kernel | Field, noise_std: float, page
         exact_tiling=exact,
         bytes_per_pixel=4 * floats,
         multiple_of=8 if solver is local_wiener else 1,
+        frame=_FRAME,
     )
 
 

@@ -3,6 +3,8 @@
 import math
 import re
 
+import torch
+
 from unblur.errors import ParameterError
 
 __all__ = ["budget", "parse_bytes", "peak_bytes"]
@@ -31,18 +33,28 @@ def parse_bytes(value: int | float | str) -> int:
     return int(amount)
 
 
-def budget(limit: int | float | str | None) -> int:
+def budget(limit: int | float | str | None, device: torch.device | None = None) -> int:
     """Give the bytes that the work may still take: the limit less what the process holds already.
 
     Negative where it holds more.
 
-    Without a limit: half of what the machine has free.
+    Without a limit: half of what the machine has free. On a GPU it is the GPU's memory that counts:
+    the limit, and at most nine tenths of what is free there.
     """
     import psutil
 
+    if device is not None and device.type == "cuda":
+        free = 0.9 * _free_on_gpu(device)
+        return int(free if limit is None else min(free, parse_bytes(limit)))
     if limit is None:
         return int(psutil.virtual_memory().available) // 2
     return parse_bytes(limit) - int(psutil.Process().memory_info().rss)
+
+
+def _free_on_gpu(device: torch.device) -> int:
+    """What the GPU has free, with what PyTorch keeps for later."""
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(torch.cuda.mem_get_info(device)[0]) + int(kept)
 
 
 def peak_bytes() -> int:

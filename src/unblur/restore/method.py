@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from unblur.blur import Field, Kernel
@@ -16,10 +17,10 @@ __all__ = ["Build", "Given", "Method", "Prepared", "Restorer", "Tile"]
 
 @dataclass(frozen=True)
 class Tile:
-    """A piece of a page for a restorer.
+    """A piece of a page for a restorer; several where it takes them, `box` is the first one's.
 
     Attributes:
-        image: (1, C, h, w).
+        image: (B, C, h, w), B pieces of one size.
         clipped: bool, (1, C, h, w): at least as bright as they look; or None.
         ignored: bool, (1, 1, h, w): say nothing; or None.
         box: where the piece sits in the page.
@@ -49,7 +50,13 @@ class Restorer:
         exact_tiling: whether tiles with that halo agree with the whole to half a grey level of 8
             bits.
         bytes_per_pixel: what `apply` holds at its peak, for one pixel of a tile.
-        multiple_of: tiles start at multiples of this.
+        multiple_of: what tiles see begins at multiples of this.
+        bytes_fixed: what it holds beside that, whatever the size.
+        frame: by how many pixels what it works on is higher and wider than a tile.
+        ramp: the widest half of what neighbouring tiles share; None goes up to half of the halo.
+        least_halo: what a tile must see where the memory is short; None is the halo.
+        together: how many tiles of one size `apply` takes at once, masks left aside.
+        remark: a sentence for the report where a page is cut into tiles, or None.
     """
 
     apply: Callable[[Tile, Progress | None], Tensor]
@@ -57,6 +64,12 @@ class Restorer:
     exact_tiling: bool
     bytes_per_pixel: int
     multiple_of: int = 1
+    bytes_fixed: int = 0
+    frame: int = 0
+    ramp: int | None = None
+    least_halo: int | None = None
+    together: int = 1
+    remark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +111,7 @@ class Build(Protocol):
         ...
 
 
-def _always_ready() -> tuple[bool, str]:
+def _always_ready(_: Any) -> tuple[bool, str]:
     return True, ""
 
 
@@ -112,8 +125,10 @@ class Method:
         when: when to choose it, one line.
         needs_kernel: whether the blur must be given.
         parameters: frozen dataclass; its fields are annotated with `Parameter`.
-        build: from an instance of `parameters` to the method at work.
-        ready: whether it can run here, and if not, what is missing.
+        build: from an instance of `parameters`, and the device, to the method at work.
+        needs_weights: whether it is a network, which no kernel can be given to.
+        ready: from an instance of `parameters` to whether it can run here, and if not, what is
+            missing.
     """
 
     name: str
@@ -121,5 +136,6 @@ class Method:
     when: str
     needs_kernel: bool
     parameters: type
-    build: Callable[[Any], Build]
-    ready: Callable[[], tuple[bool, str]] = _always_ready
+    build: Callable[[Any, torch.device], Build]
+    needs_weights: bool = False
+    ready: Callable[[Any], tuple[bool, str]] = _always_ready

@@ -9,11 +9,13 @@ from torch import Tensor
 
 from unblur.deconvolve.observation import fill
 from unblur.photo import Photo
+from unblur.photo.transfer import SRGB
 from unblur.restore.tiling import Box
 
-__all__ = ["Light", "Page"]
+__all__ = ["Light", "Page", "Values"]
 
 Light = Literal["linear", "encoded"]
+Values = Literal["linear", "encoded", "display"]
 
 # Integer samples at or above this share of their maximum may stand for any brightness.
 _WHITE = 0.996
@@ -27,14 +29,15 @@ class Page:
     Attributes:
         photo: where the samples are.
         index: of the page.
-        light: whether methods see linear light or display-encoded values.
+        light: whether methods see linear light, or samples as they are stored; "display" is the
+            latter, but where these are linear light, they are shown by the curve of sRGB.
         device: where they see it.
         protected: bool (H, W), True where pixels say nothing and stay as they are; or None.
     """
 
     photo: Photo
     index: int
-    light: Light
+    light: Values
     device: torch.device
     protected: Tensor | None = None
 
@@ -61,9 +64,20 @@ class Page:
     def read(self, box: Box) -> Tensor:
         """(1, C, h, w), float32, on the device; what says nothing is filled from around it."""
         part = self._cut(box)
-        image = (part.linear() if self.light == "linear" else part.encoded()).to(self.device)
+        image = self._shown(part).to(self.device)
         ignored = self.ignored(box)
         return image if ignored is None else fill(image, ignored, _FILL_RADIUS)
+
+    def _shown(self, part: Photo) -> Tensor:
+        if self.light == "linear":
+            return part.linear()
+        if self._curved:
+            return SRGB.to_encoded(part.linear())
+        return part.encoded()
+
+    @property
+    def _curved(self) -> bool:
+        return self.light == "display" and self.photo.transfer.name == "linear"
 
     def sample(self, step: int) -> Tensor:
         """Every `step`-th pixel of the page, (1, C, h, w): enough to see where the edges are."""
@@ -113,8 +127,10 @@ class Page:
         before = self._cut(box)
         image = pixels[None].to(before.samples.device)
         if strength < 1:
-            shown = before.linear() if self.light == "linear" else before.encoded()
-            image = torch.lerp(shown, image, strength)
+            image = torch.lerp(self._shown(before), image, strength)
+        if self._curved:
+            image = SRGB.to_linear(image)
+        # Samples that are linear light need no curve of their own.
         after = before.with_linear(image) if self.light == "linear" else before.with_encoded(image)
         if self.protected is None:
             return after.samples[0]

@@ -7,6 +7,7 @@ they reach. The command line, the library, the service and the help text all rea
 import dataclasses
 import difflib
 import math
+import os
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,7 +77,8 @@ def parse(cls: type[T], values: Mapping[str, object]) -> T:
 
     Args:
         cls: A dataclass whose fields are `Annotated[type, Parameter(...)]` with a default. The type
-            is int, float, bool, str, a `Literal` of texts, or one of these `| None`.
+            is int, float, bool, str (which takes paths too), a `Literal` of texts, or one of these
+            `| None`.
         values: Values by field name or alias, `-` equal to `_`. Texts are converted.
 
     Returns:
@@ -221,7 +223,8 @@ def _bool(value: object) -> bool | None:
 
 
 def _str(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    return path if isinstance(path, str) else None
 
 
 _CONVERTERS: Mapping[type, Any] = {int: _int, float: _float, bool: _bool, str: _str}

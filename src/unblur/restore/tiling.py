@@ -5,7 +5,7 @@ cores overlap by a ramp in which their weights cross over; the weights of all ti
 everywhere. The plan is made of integers only.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unblur.progress import Progress, part
 
-__all__ = ["Box", "Plan", "plan_tiles", "run_tiles"]
+__all__ = ["Box", "Plan", "plan_tiles", "reach_of", "run_tiles"]
 
 Size = tuple[int, int]
 
@@ -37,6 +37,16 @@ class Box:
     def slices(self) -> tuple[slice, slice]:
         """For the two last axes of a tensor."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def grow(self, by: int, size: Size, *, multiple_of: int = 1) -> "Box":
+        """Extend by at least so much within a picture of `size`; begin at multiples."""
+        height, width = size
+        return Box(
+            max(self.top - by, 0) // multiple_of * multiple_of,
+            max(self.left - by, 0) // multiple_of * multiple_of,
+            min(self.bottom + by, height),
+            min(self.right + by, width),
+        )
 
     def relative_to(self, other: "Box") -> "Box":
         """The same box in the coordinates of `other`."""
@@ -76,49 +86,57 @@ class Plan:
         for top, bottom in pairwise(self.rows):
             yield [Box(top, left, bottom, right) for left, right in pairwise(self.columns)]
 
-    def grow(self, box: Box, by: int) -> Box:
-        """Extend a box within the picture."""
-        height, width = self.size
-        return Box(
-            max(box.top - by, 0),
-            max(box.left - by, 0),
-            min(box.bottom + by, height),
-            min(box.right + by, width),
-        )
+    def own(self, core: Box) -> Box:
+        """What a tile gives: its core, and the ramps around."""
+        return core.grow(self.ramp, self.size)
+
+    def seen(self, core: Box) -> Box:
+        """What a tile must be shown: what it gives, and the halo around."""
+        return core.grow(self.ramp + self.halo, self.size)
 
 
-def plan_tiles(size: Size, tile: int, halo: int, *, multiple_of: int = 1) -> Plan:
-    """Cut a picture into tiles of at most `tile` pixels a side, halo included.
+def reach_of(halo: int, ramp: int, multiple_of: int) -> int:
+    """Give how far a tile sees beyond its core: ramp and halo, in whole multiples."""
+    return -(-(halo + ramp) // multiple_of) * multiple_of
+
+
+def plan_tiles(
+    size: Size, tile: int | Size, halo: int, *, multiple_of: int = 1, ramp: int | None = None
+) -> Plan:
+    """Cut a picture into tiles of at most `tile` pixels, halo included.
 
     Args:
         size: of the picture, (height, width).
-        tile: side of a tile with its halo; 0 is the whole picture in one tile.
-        halo: what a tile must see beyond its core.
-        multiple_of: cores start at multiples of this.
+        tile: (height, width) of a tile with its halo, or its side; 0 does not cut.
+        halo: what a tile must see beyond its core and ramp.
+        multiple_of: what a tile sees, and its core, begin at multiples of this.
+        ramp: the widest half of what neighbours share; None goes up to half of the halo.
 
     Example:
         >>> plan = plan_tiles((100, 250), tile=120, halo=10)
         >>> plan.rows, plan.columns, plan.ramp
         ((0, 100), (0, 83, 166, 250), 5)
     """
-    if tile <= 0 or max(size) <= tile:
+    sides = (tile, tile) if isinstance(tile, int) else tile
+    cut = [side for side, length in zip(sides, size, strict=True) if 0 < side < length]
+    if not cut:
         return Plan(size, (0, size[0]), (0, size[1]), 0, 0)
     # Cores share the picture evenly, so none is under half of the largest; one that is crossed by a
     # ramp at both ends must hold both.
-    ramp = max(min(halo // 2, (tile - 2 * halo) // 6), 1)
-    core = max(tile - 2 * (halo + ramp) - (multiple_of - 1), 4 * ramp, multiple_of)
-    return Plan(
-        size,
-        _cuts(size[0], core, tile, multiple_of),
-        _cuts(size[1], core, tile, multiple_of),
-        ramp,
-        halo,
+    widest = max(min(halo // 2, (min(cut) - 2 * halo) // 6), 1)
+    ramp = widest if ramp is None else min(ramp, widest)
+    reach = reach_of(halo, ramp, multiple_of)
+    least = max(4 * ramp, multiple_of)
+    rows, columns = (
+        (0, length)
+        if not 0 < side < length
+        else _cuts(length, max(side - 2 * reach - (multiple_of - 1), least), multiple_of)
+        for side, length in zip(sides, size, strict=True)
     )
+    return Plan(size, rows, columns, ramp, reach - ramp)
 
 
-def _cuts(length: int, core: int, tile: int, multiple_of: int) -> tuple[int, ...]:
-    if length <= tile:
-        return (0, length)
+def _cuts(length: int, core: int, multiple_of: int) -> tuple[int, ...]:
     count = -(-length // core)
     inner = (index * length // count // multiple_of * multiple_of for index in range(count))
     return (*dict.fromkeys(inner), length)
@@ -126,36 +144,36 @@ def _cuts(length: int, core: int, tile: int, multiple_of: int) -> tuple[int, ...
 
 def run_tiles(
     plan: Plan,
-    restore: Callable[[Box, Progress | None], Tensor],
+    restore: Callable[[Sequence[Box], Progress | None], Sequence[Tensor]],
     write: Callable[[int, Tensor], None],
     progress: Progress | None = None,
+    *,
+    together: int = 1,
 ) -> None:
     """Restore every tile and write the picture in bands of whole rows.
 
     Args:
         plan: how to cut.
-        restore: gives the restored pixels (C, h, w) of a box that it is handed with its halo.
+        restore: gives the restored pixels (C, h, w) of boxes, each what one tile gives.
         write: takes the first row's number and finished rows (C, h, W), top to bottom.
         progress: mapped over all tiles.
+        together: how many tiles of one size are handed over at once, of those in one band.
     """
     done, carry = 0, None
     for band in plan.bands():
-        reach = plan.grow(Box(band[0].top, 0, band[0].bottom, plan.size[1]), plan.ramp)
+        reach = plan.own(Box(band[0].top, 0, band[0].bottom, plan.size[1]))
         total: Tensor | None = None
-        for core in band:
-            seen = plan.grow(core, plan.ramp + plan.halo)
-            start, done = done / plan.count, done + 1
-            pixels = restore(seen, part(progress, start, done / plan.count))
+        for cores in _groups(plan, band, together):
+            start, done = done, done + len(cores)
+            own = [plan.own(core) for core in cores]
+            found = restore(own, part(progress, start / plan.count, done / plan.count))
             if plan.count == 1:
-                write(0, pixels)
+                write(0, found[0])
                 return
-            own = plan.grow(core, plan.ramp)
-            own = Box(reach.top, own.left, reach.bottom, own.right)
-            rows, columns = own.relative_to(seen).slices
             if total is None:
-                total = pixels.new_zeros(pixels.shape[0], *reach.size)
-            weights = _weights(plan, core, own).to(pixels)
-            total[:, :, own.left : own.right] += pixels[:, rows, columns] * weights
+                total = found[0].new_zeros(found[0].shape[0], *reach.size)
+            for core, box, pixels in zip(cores, own, found, strict=True):
+                total[:, :, box.left : box.right] += pixels * _weights(plan, core, box).to(pixels)
         if total is None:
             continue
         if carry is not None:
@@ -164,6 +182,17 @@ def run_tiles(
         finished = total.shape[1] if last else band[0].bottom - plan.ramp - reach.top
         carry = total[:, finished:].clone()
         write(reach.top, total[:, :finished])
+
+
+def _groups(plan: Plan, band: Sequence[Box], most: int) -> Iterator[list[Box]]:
+    """Neighbours that see boxes of one size, at most so many at once."""
+    group: list[Box] = []
+    for core in band:
+        if group and (len(group) == most or plan.seen(core).size != plan.seen(group[0]).size):
+            yield group
+            group = []
+        group.append(core)
+    yield group
 
 
 def _weights(plan: Plan, core: Box, own: Box) -> Tensor:

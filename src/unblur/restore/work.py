@@ -19,12 +19,15 @@ from unblur.restore.catalogue import DEFAULT
 from unblur.restore.checks import check_device, check_mask, check_roi, check_settings
 from unblur.restore.memory import budget, peak_bytes
 from unblur.restore.method import Given, Method, Prepared
-from unblur.restore.page import Light, Page
+from unblur.restore.page import Page, Values
 from unblur.restore.parameters import parse
 from unblur.restore.result import Report, Result
 from unblur.restore.run import restore_page
 
 __all__ = ["Work"]
+
+# The share of the time that a method takes to find the blur.
+_LOOKING = 0.6
 
 
 class Work:
@@ -42,11 +45,20 @@ class Work:
                 f"kernel is missing: method '{method.name}' needs the blur; give kernel=..., or "
                 f"use method '{DEFAULT}', which finds it"
             )
-        self._build = method.build(self.parameters)
+        if method.needs_weights and kernel is not None:
+            raise ParameterError(
+                f"kernel is not for method '{method.name}', a network, which sees the blur by "
+                "itself: leave it out, or use a method that undoes a known blur"
+            )
+        self._build = method.build(self.parameters, self.device)
 
-    def page(self, photo: Photo, index: int, protected: Tensor | None) -> Page:
-        """Show the method one page."""
-        light: Light = getattr(self.parameters, "light", "encoded")
+    def page(
+        self, photo: Photo, index: int, protected: Tensor | None, *, bare: bool = False
+    ) -> Page:
+        """Show the method one page; `bare` values are shown as they are."""
+        light: Values = getattr(self.parameters, "light", "encoded")
+        if bare and light == "display":
+            light = "encoded"
         return Page(photo, index, light, self.device, protected)
 
     def prepare(self, page: Page, given: Given, progress: Progress | None) -> Prepared:
@@ -78,19 +90,24 @@ class Work:
         given = Given(self.kernel, roi=check_roi(roi, photo.size), seed=seed)
         protected = check_mask(mask, photo.size)
         samples = torch.empty_like(photo.samples)
-        limit = budget(max_memory) - samples.nbytes
+        limit = budget(max_memory, self.device) - samples.nbytes
+        # Only finding a blur takes time before the tiles.
+        looking = 0.0 if self.method.needs_kernel or self.method.needs_weights else _LOOKING
         prepared: list[Prepared] = []
         records: list[dict[str, Any]] = []
+        warnings: list[str] = []
         for index in range(photo.pages):
             span = part(progress, index / photo.pages, (index + 1) / photo.pages)
-            page = self.page(photo, index, _protect(photo, index, protected))
-            found = self.prepare(page, given, part(span, 0.0, 0.6))
-            tiles = restore_page(
+            protect = _protect(photo, index, protected)
+            page = self.page(photo, index, protect, bare=adapted.bare)
+            found = self.prepare(page, given, part(span, 0.0, looking))
+            tiled = restore_page(
                 page, found.restorer, samples[index], limit=limit, tile=tile, strength=strength,
-                progress=part(span, 0.6, 1.0),
+                progress=part(span, looking, 1.0),
             )  # fmt: skip
             prepared.append(found)
-            records.append(_record(found, tiles))
+            records.append(_record(found, tiled.tiles))
+            warnings += [*found.warnings, *tiled.warnings]
         restored = replace(photo, samples=samples)
         first, blur = records[0], prepared[0].blur
         untouched = strength == 0 or all(found.restorer is None for found in prepared)
@@ -104,7 +121,7 @@ class Work:
             peak_memory_bytes=peak_bytes(),
             device=str(self.device),
             versions=_versions(),
-            warnings=tuple(dict.fromkeys(text for found in prepared for text in found.warnings)),
+            warnings=tuple(dict.fromkeys(warnings)),
             pages=tuple(records) if photo.pages > 1 else (),
         )
         return Result(

@@ -1,0 +1,211 @@
+"""The methods that are networks: weights by name, a runner that stays, tiles through it."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from unblur.errors import WeightsError
+from unblur.progress import Progress, report
+from unblur.restore.method import Build, Given, Prepared, Restorer, Tile
+from unblur.restore.page import Page, Values
+from unblur.restore.parameters import Parameter
+
+if TYPE_CHECKING:
+    from unblur.nets.network import Network
+    from unblur.nets.runtime import Runner
+
+__all__ = [
+    "Autoencoder",
+    "DPANet",
+    "MPRNet",
+    "NAFNet",
+    "Networked",
+    "build_network",
+    "network_ready",
+]
+
+# Where tiles agree with the whole, hardly anything is left to be blended.
+_RAMP = 8
+# Tiles see no less than this around them, however short the memory is.
+_LEAST_HALO = 32
+
+_WEIGHTS = Parameter("a name of `unblur weights list`, a checkpoint, or a folder")
+_LOCAL = Parameter(
+    "take means over windows of the size that networks are trained on, not over the picture: "
+    "better on photographs, and tiles then agree with the whole"
+)
+
+
+@dataclass(frozen=True)
+class Networked:
+    """What all networks share.
+
+    Attributes:
+        method: the name in the catalogue, and of the architecture.
+        light: networks learn from values as they are displayed.
+    """
+
+    method: ClassVar[str]
+    light: ClassVar[Values] = "display"
+
+    weights: Annotated[str, _WEIGHTS] = ""
+    backend: Annotated[
+        Literal["auto", "torch", "onnx", "openvino"],
+        Parameter("what runs the network; auto: the quickest one here"),
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"],
+        Parameter("of the arithmetic; auto: half where the machine is quicker with it"),
+    ] = "auto"
+    batch: Annotated[int, Parameter("tiles that go through together, on a GPU", 1, 64)] = 1
+
+
+@dataclass(frozen=True)
+class MPRNet(Networked):
+    """Parameters of `mprnet`; local statistics gain 0.65 dB on GoPro, as published (TLC)."""
+
+    method: ClassVar[str] = "mprnet"
+
+    weights: Annotated[str, _WEIGHTS] = "mprnet-gopro"
+    local_statistics: Annotated[bool, _LOCAL] = True
+
+
+@dataclass(frozen=True)
+class NAFNet(Networked):
+    """Parameters of `nafnet`; of the published weights, those that cost a quarter are taken."""
+
+    method: ClassVar[str] = "nafnet"
+
+    weights: Annotated[str, _WEIGHTS] = "nafnet-gopro-32"
+    local_statistics: Annotated[bool, _LOCAL] = True
+
+
+@dataclass(frozen=True)
+class DPANet(Networked):
+    """Parameters of `dpanet`, which finds the distortion prior in the picture itself."""
+
+    method: ClassVar[str] = "dpanet"
+
+    weights: Annotated[str, _WEIGHTS] = "dpanet-small"
+    local_statistics: Annotated[bool, _LOCAL] = True
+
+
+@dataclass(frozen=True)
+class Autoencoder(Networked):
+    """Parameters of `autoencoder`."""
+
+    method: ClassVar[str] = "autoencoder"
+
+    weights: Annotated[str, _WEIGHTS] = "autoencoder"
+
+
+def network_ready(parameters: Networked) -> tuple[bool, str]:
+    """Say whether the weights are there, without opening them; if not, how to get them."""
+    from unblur.nets.weights import locate
+
+    try:
+        locate(parameters.weights)
+    except WeightsError as error:
+        return False, str(error)
+    return True, ""
+
+
+def build_network(parameters: Networked, device: torch.device) -> Build:
+    """Load the weights and start what runs them, once for all pictures.
+
+    Raises:
+        WeightsError: There are none of that name, or they are of another network.
+        ParameterError: The backend or the precision is not to be had on this device.
+        MissingDependency: The backend's package is not installed.
+    """
+    from unblur.nets import runtime
+
+    network = _load(parameters)
+    if getattr(parameters, "local_statistics", False):
+        network.local()
+    runner = runtime.start(
+        network, device=device, backend=parameters.backend, precision=parameters.precision
+    )
+    measured = {
+        "backend": runner.name,
+        "precision": runner.precision,
+        "weights_sha256": network.sha256,
+    }
+    return partial(_prepare, _restorer(network, runner, parameters.batch), measured)
+
+
+def _load(parameters: Networked) -> Any:
+    from unblur.nets.weights import architecture, load_network
+
+    network = load_network(parameters.weights)
+    wanted = architecture(parameters.method)
+    if not isinstance(network, wanted):
+        raise WeightsError(
+            f"the weights {parameters.weights} are of {network.title}, and method "
+            f"'{parameters.method}' takes those of {wanted.title}"
+        )
+    if not getattr(network, "blind", True):
+        raise WeightsError(
+            f"the weights {parameters.weights} need the prior of a calibrated lens: give those of "
+            "a network that finds it in the picture"
+        )
+    return network
+
+
+def _prepare(
+    restorer: Restorer,
+    measured: dict[str, Any],
+    page: Page,  # noqa: ARG001 - a network looks at nothing before it restores
+    given: Given,  # noqa: ARG001 - nor does it ask for anything
+    progress: Progress | None,  # noqa: ARG001
+) -> Prepared:
+    return Prepared(restorer, measured=measured)
+
+
+def _restorer(network: "Network", runner: "Runner", batch: int) -> Restorer:
+    """Describe the network to tiling.
+
+    Tiles of the local form agree with the whole; a network whose means go over the whole picture
+    sees another picture in each tile.
+    """
+    spec = network.spec
+    remark = (
+        "the picture was too large to go through whole, and this network takes means over all that "
+        "it sees: tiles differ from the whole picture; local_statistics=true or more max_memory "
+        "avoids that"
+    )
+    return Restorer(
+        partial(_restore, runner),
+        halo=spec.halo,
+        exact_tiling=not spec.global_statistics,
+        bytes_per_pixel=runner.bytes_per_pixel,
+        bytes_fixed=spec.bytes_fixed,
+        multiple_of=spec.multiple_of,
+        ramp=None if spec.global_statistics else _RAMP,
+        least_halo=_LEAST_HALO,
+        together=batch,
+        remark=remark if spec.global_statistics else None,
+    )
+
+
+def _restore(runner: "Runner", tile: Tile, progress: Progress | None) -> Tensor:
+    """Restore a tile; what is brighter than white or darker than black stays so by as much.
+
+    Grey is three equal channels, and their mean.
+    """
+    report(progress, "network", 0.0)
+    image = tile.image
+    shown = image.clamp(0, 1)
+    restored = runner(shown.expand(-1, 3, -1, -1)).clamp(0, 1)
+    if image.shape[1] == 1:
+        restored = restored.mean(dim=1, keepdim=True)
+    if not bool(torch.isfinite(restored).all()):
+        raise WeightsError(
+            f"the network gave values that are not finite in {runner.precision}: use precision "
+            "'float32', and weights that are whole"
+        )
+    report(progress, "network", 1.0)
+    return restored + (image - shown)

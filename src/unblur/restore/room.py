@@ -1,0 +1,134 @@
+"""How large tiles may be: what fits the memory, and costs the least work."""
+
+import math
+from itertools import pairwise
+
+from unblur.errors import OutOfMemory
+from unblur.restore.method import Restorer
+from unblur.restore.tiling import Plan, plan_tiles, reach_of
+
+__all__ = ["choose_tile", "least_tile"]
+
+Size = tuple[int, int]
+
+# Floats of the picture that live beside the restorer's: what is read, what is restored, and what is
+# encoded.
+_COPIES = 5
+_SPARE = 1.1
+_LEAST_TILE = 64
+
+
+def least_tile(restorer: Restorer, halo: int) -> int:
+    """Give the side of the smallest tile, halo included: one that shows more than its halo.
+
+    Example:
+        >>> from unblur.restore.method import Restorer
+        >>> least_tile(Restorer(None, halo=40, exact_tiling=True, bytes_per_pixel=1), 40)
+        160
+    """
+    if restorer.ramp is None:
+        return max(_LEAST_TILE, 4 * halo)
+    # With a core of three quarters of the halo, a tile is some 13 times its core: there has to be
+    # an end.
+    core = max(_LEAST_TILE, 3 * halo // 4)
+    return 2 * reach_of(halo, restorer.ramp, restorer.multiple_of) + core + restorer.multiple_of - 1
+
+
+def choose_tile(size: Size, channels: int, restorer: Restorer, limit: int) -> tuple[Size, int]:
+    """Choose the tiles that need the least work in the memory there is.
+
+    Args:
+        size: of the page, (height, width).
+        channels: of the page.
+        restorer: what tiles go through.
+        limit: bytes.
+
+    Returns:
+        (height, width) of a tile with its halo, (0, 0) for the whole page in one; and the halo,
+        which is smaller than the restorer's only where nothing else fits.
+
+    Raises:
+        OutOfMemory: Not even a small tile fits; says how much would do.
+    """
+    room = _Room(size, channels, restorer, limit)
+    if room.needed(size, 1) <= limit:
+        return (0, 0), restorer.halo
+    halo, last = restorer.halo, restorer.halo
+    if restorer.least_halo is not None:
+        last = min(restorer.least_halo, halo)
+    while True:
+        best = room.best(halo)
+        if best is not None:
+            return best, halo
+        if halo <= last:
+            break
+        halo = max(halo // 2, last)
+    side = least_tile(restorer, last)
+    needed = min(room.needed((side, side), restorer.together), room.needed(size, 1))
+    raise OutOfMemory(
+        f"max_memory leaves {max(limit, 0) / 1e6:.0f} MB for the work, and the least that this "
+        f"picture and method need is {math.ceil(needed / 1e6)} MB: raise max_memory by "
+        f"{math.ceil((needed - limit) / 1e6)} MB"
+    )
+
+
+class _Room:
+    """What tiles of a page take of the memory, and the largest that fit."""
+
+    def __init__(self, size: Size, channels: int, restorer: Restorer, limit: int) -> None:
+        self.size = size
+        self.restorer = restorer
+        self.limit = limit
+        self.per_pixel = _SPARE * (restorer.bytes_per_pixel + 4 * _COPIES * channels)
+        # Finished rows wait for the row of tiles below them.
+        self.per_row = 8 * channels * size[1]
+
+    def needed(self, tile: Size, together: int) -> float:
+        """Bytes for tiles of that size."""
+        frame = self.restorer.frame
+        work = self.per_pixel * together * (tile[0] + frame) * (tile[1] + frame)
+        bands = 0 if tile == self.size else self.per_row * tile[0]
+        return work + bands + self.restorer.bytes_fixed
+
+    def height(self, width: int) -> int:
+        """The most rows of a tile of that width."""
+        frame = self.restorer.frame
+        row = self.per_pixel * self.restorer.together * (width + frame)
+        left = self.limit - self.restorer.bytes_fixed - row * frame
+        return math.floor(max(left, 0) / (row + self.per_row))
+
+    def best(self, halo: int) -> Size | None:
+        """The tile with that halo of which the page needs the least work; None if none fits."""
+        restorer, (_, columns) = self.restorer, self.size
+        least = least_tile(restorer, halo)
+        ramp = halo // 2 if restorer.ramp is None else restorer.ramp
+        around = 2 * reach_of(halo, ramp, restorer.multiple_of) + restorer.multiple_of - 1
+        found: list[tuple[int, Size]] = []
+        count, width = 1, columns
+        while True:
+            height = min(self.height(width), self.size[0])
+            if height >= min(least, self.size[0]):
+                plan = plan_tiles(
+                    self.size,
+                    (height, width),
+                    halo,
+                    multiple_of=restorer.multiple_of,
+                    ramp=restorer.ramp,
+                )
+                found.append((_work(plan, restorer.frame), (height, width)))
+            if width <= least or count >= columns:
+                return min(found)[1] if found else None
+            count = max(count + 1, count * 11 // 10)
+            width = min(max(-(-columns // count) + around, least), columns)
+
+
+def _work(plan: Plan, frame: int) -> int:
+    """Pixels of all frames together."""
+    total = 1
+    for cuts, length in zip((plan.rows, plan.columns), plan.size, strict=True):
+        reach = plan.ramp + plan.halo
+        total *= sum(
+            min(stop + reach, length) - max(start - reach, 0) + frame
+            for start, stop in pairwise(cuts)
+        )
+    return total
