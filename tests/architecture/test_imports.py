@@ -24,7 +24,11 @@ ALLOWED = {
     "lens": BELOW | {"blur", "deconvolve"},
     "restore": BELOW | {"blur", "deconvolve", "blind", "lens"},
     "jobs": TOOLS | {"photo", "blur", "restore"},
-    "cli": BELOW | {"blur", "deconvolve", "blind", "lens", "restore", "jobs", "unblur"},
+    "datasets": TOOLS | {"photo", "blur"},
+    "evaluate": TOOLS | {"photo", "blur", "metrics", "datasets", "restore"},
+    "cli": BELOW
+    | {"blur", "deconvolve", "blind", "lens", "restore", "jobs", "unblur"}
+    | {"datasets", "evaluate"},
     # The package itself names everything and loads nothing.
     "unblur": BELOW | {"blur", "restore"},
 }
