@@ -55,6 +55,8 @@ class Restorer:
         frame: by how many pixels what it works on is higher and wider than a tile.
         ramp: the widest half of what neighbouring tiles share; None goes up to half of the halo.
         least_halo: what a tile must see where the memory is short; None is the halo.
+        best_tile: side of a tile from which on a pixel costs more time, as arrays outgrow what the
+            processor and the allocator keep at hand; 0 is none.
         together: how many tiles of one size `apply` takes at once, masks left aside.
         remark: a sentence for the report where a page is cut into tiles, or None.
     """
@@ -68,6 +70,7 @@ class Restorer:
     frame: int = 0
     ramp: int | None = None
     least_halo: int | None = None
+    best_tile: int = 0
     together: int = 1
     remark: str | None = None
 

@@ -16,6 +16,7 @@ Size = tuple[int, int]
 _COPIES = 5
 _SPARE = 1.1
 _LEAST_TILE = 64
+_WHOLE = 1.3
 
 
 def least_tile(restorer: Restorer, halo: int) -> int:
@@ -51,7 +52,7 @@ def choose_tile(size: Size, channels: int, restorer: Restorer, limit: int) -> tu
         OutOfMemory: Not even a small tile fits; says how much would do.
     """
     room = _Room(size, channels, restorer, limit)
-    if room.needed(size, 1) <= limit:
+    if room.needed(size, 1) <= room.limit:
         return (0, 0), restorer.halo
     halo, last = restorer.halo, restorer.halo
     if restorer.least_halo is not None:
@@ -78,10 +79,14 @@ class _Room:
     def __init__(self, size: Size, channels: int, restorer: Restorer, limit: int) -> None:
         self.size = size
         self.restorer = restorer
-        self.limit = limit
+        self.limit = float(limit)
         self.per_pixel = _SPARE * (restorer.bytes_per_pixel + 4 * _COPIES * channels)
         # Finished rows wait for the row of tiles below them.
         self.per_row = 8 * channels * size[1]
+        if restorer.best_tile:
+            # A page that is hardly larger is not worth the halos.
+            side = max(restorer.best_tile, least_tile(restorer, restorer.halo))
+            self.limit = min(self.limit, _WHOLE * self.needed((side, side), restorer.together))
 
     def needed(self, tile: Size, together: int) -> float:
         """Bytes for tiles of that size."""
