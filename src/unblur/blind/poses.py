@@ -84,7 +84,7 @@ class Poses:
         from skimage.measure import label
 
         kept = self.weights * (self.weights >= threshold * self.weights.max())
-        numbers = label((kept > 0).cpu().numpy(), connectivity=3)  # type: ignore[no-untyped-call]
+        numbers = label((kept > 0).cpu().numpy(), connectivity=3)
         labels = torch.from_numpy(numbers).to(kept.device)
         masses = torch.bincount(labels.flatten(), weights=kept.double().flatten())
         stays = masses >= isolated * masses.sum()

@@ -140,7 +140,7 @@ def _islands(filled: NDArray[np.bool_]) -> NDArray[np.int64]:
     # Loaded on use: it brings most of SciPy along.
     from skimage.measure import label
 
-    numbers = label(filled, connectivity=2)  # type: ignore[no-untyped-call]
+    numbers = label(filled, connectivity=2)
     return np.asarray(numbers, np.int64)
 
 

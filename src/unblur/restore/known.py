@@ -43,8 +43,8 @@ _ONE_PIXEL = 0.999
 # What the frame that a solver works on is larger than its tile, about: two radii and on to a size
 # that is quick to transform.
 _FRAME = 64
-# Planes of this side, 16 MB, are handed out again by the C library; larger ones are fetched from the
-# system and cleared each time, which took half of the time on 12 megapixels.
+# Planes of this side, 16 MB, are handed out again by the C library; larger ones are fetched from
+# the system and cleared each time, which took half of the time on 12 megapixels.
 _BEST_TILE = 2048
 # The noise is estimated on at most this many pixels a side, from the middle of the page.
 _NOISE_SIDE = 1024
