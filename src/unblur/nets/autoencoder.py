@@ -16,7 +16,8 @@ _SIDE = 128  # of the pictures that the dense layers are made for
 _STRIDE = 96  # between tiles; what neighbours share is blended
 _CODE = _SIDE // 8  # side of the deepest features
 _BATCH = 8  # tiles at a time: the dense layers are read once for all of them
-_BYTES = 320  # a pixel of 512 x 512, measured; larger pictures hold less, as the tiles are no more
+# Measured, float32: what a pixel of the picture holds, and a batch of tiles for each channel.
+_BYTES_PER_PIXEL, _BYTES_PER_CHANNEL = 30, 1_400_000
 
 
 class Autoencoder(Network):
@@ -77,7 +78,11 @@ class Autoencoder(Network):
     def spec(self) -> NetSpec:
         """What running this network needs to know."""
         return NetSpec(
-            multiple_of=_STRIDE, halo=_SIDE, global_statistics=False, bytes_per_pixel=_BYTES
+            multiple_of=_STRIDE,
+            halo=_SIDE,
+            global_statistics=False,
+            bytes_per_pixel=_BYTES_PER_PIXEL,
+            bytes_fixed=_BYTES_PER_CHANNEL * self.output.in_channels,
         )
 
     @classmethod

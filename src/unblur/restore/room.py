@@ -108,6 +108,7 @@ class _Room:
         least = least_tile(restorer, halo)
         ramp = halo // 2 if restorer.ramp is None else restorer.ramp
         around = 2 * reach_of(halo, ramp, restorer.multiple_of) + restorer.multiple_of - 1
+        around = min(around, least - 1)
         found: list[tuple[int, Size]] = []
         count, width = 1, columns
         while True:
