@@ -1,6 +1,7 @@
 """What happens to light: kernels, fields of them, and noise."""
 
 from unblur.blur.boundary import Boundary
+from unblur.blur.depth import Defocus, random_depth
 from unblur.blur.field import Field
 from unblur.blur.homography import camera_shake, lens_field, random_lens_field, rotation_field
 from unblur.blur.kernel import Kernel, Record, validate_kernel
@@ -10,6 +11,7 @@ from unblur.blur.operator import Convolution, Operator
 __all__ = [
     "Boundary",
     "Convolution",
+    "Defocus",
     "Field",
     "Kernel",
     "Operator",
@@ -20,6 +22,7 @@ __all__ = [
     "estimate_noise",
     "jpeg",
     "lens_field",
+    "random_depth",
     "random_lens_field",
     "rotation_field",
     "validate_kernel",
