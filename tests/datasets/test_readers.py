@@ -207,11 +207,15 @@ def test_levin_says_what_is_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize("top", ["", "GroundTruth_pngs_Image1/"])
 def test_kohler_lists_the_frames_of_the_way(tmp_path: Path, top: str) -> None:
     put(tmp_path, "BlurryImages/Blurry1_2.png", "BlurryImages/Blurry1_10.png")
-    put(tmp_path / top, *(f"Image1/Kernel2/GroundTruth1_2_{n}.png" for n in (1, 2, 10)))
+    put(tmp_path / top, *(f"Image1/Kernel2/GroundTruth1_2_{n}.png" for n in range(1, 11)))
     near, far = datasets.kohler(tmp_path)
     assert (near.name, near.group, near.sharp) == ("Blurry1_2", "image 1", None)
-    assert [frame.stem[-4:] for frame in near.frames] == ["_2_1", "_2_2", "2_10"]
+    wanted = [f"GroundTruth1_2_{n}" for n in range(1, 11)]
+    assert [frame.stem for frame in near.frames] == wanted
     assert (far.name, far.frames) == ("Blurry1_10", ())
+    near.frames[3].unlink()
+    with pytest.raises(InputError, match="must be numbered from 1 without a gap"):
+        names(datasets.kohler(tmp_path))
 
 
 def test_lai_finds_the_truth_by_the_name(tmp_path: Path) -> None:

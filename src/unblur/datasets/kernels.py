@@ -119,7 +119,8 @@ def kohler(root: Path, variant: str = "") -> Dataset:
     found = [_BLURRY.fullmatch(name) for name in pictures("kohler", folder)]
     if not any(found):
         raise InputError(f"kohler: there is no picture like Blurry1_1.png in {shown(folder)}")
-    return Dataset("kohler", variant, root, partial(_kohler, root, folder), 48)
+    truth = "Image1/Kernel1/GroundTruth1_1_1.png and so on"
+    return Dataset("kohler", variant, root, partial(_kohler, root, folder), 48, truth)
 
 
 def _kohler(root: Path, folder: Path) -> Iterator[Pair]:
@@ -134,6 +135,11 @@ def _kohler(root: Path, folder: Path) -> Iterator[Pair]:
         frames: list[Path] = []
         if place is not None:
             frames = sorted(place.glob(f"GroundTruth{image}_{motion}_*"), key=_order)
+            numbers = [int(frame.stem.rpartition("_")[2]) for frame in frames]
+            if numbers != list(range(1, len(frames) + 1)):
+                raise InputError(
+                    f"kohler: the frames in {shown(place)} must be numbered from 1 without a gap"
+                )
         yield Pair(name, path, group=f"image {image}", frames=tuple(frames))
 
 
@@ -169,7 +175,8 @@ def lai(root: Path, variant: str = "uniform") -> Dataset:
         raise InputError(
             f"lai: there is no picture like manmade_01_{_LAI[variant]}_01.png in {shown(folder)}"
         )
-    return Dataset("lai", variant, root, partial(_lai, root, folder, wanted), 100)
+    truth = "ground_truth/manmade_01.png and so on"
+    return Dataset("lai", variant, root, partial(_lai, root, folder, wanted), 100, truth)
 
 
 def _lai(root: Path, folder: Path, wanted: re.Pattern[str]) -> Iterator[Pair]:

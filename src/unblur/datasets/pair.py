@@ -59,6 +59,7 @@ class Dataset:
         root: the folder that was given.
         listing: gives the pairs in their order.
         count: pairs of the published set; None where nothing is published.
+        truth: what the files of the truth are named, for sets that may come without.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Dataset:
     root: Path
     listing: Callable[[], Iterator[Pair]]
     count: int | None = None
+    truth: str = "a sharp picture for each blurred one"
 
     def __iter__(self) -> Iterator[Pair]:
         return self.listing()
