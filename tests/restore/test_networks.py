@@ -33,7 +33,7 @@ def image() -> np.ndarray:
     return generator.random((21, 34, 3), dtype=np.float32)
 
 
-class Recorder(runtime.Runner):
+class Recorder:
     """A runner that changes nothing, or does what it is told, and keeps what it saw."""
 
     name, precision, bytes_per_pixel = "recorder", "float32", 100
