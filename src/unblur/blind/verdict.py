@@ -19,11 +19,11 @@ _NOISY = 1.5
 _SHARP_PEAK = 0.19
 # A kernel that leaves this many times the noise explains nothing.
 _UNEXPLAINED = 1.6
-# The more texture the restored picture has, the more clearly must the blurred one's spectrum speak
-# for the kernel: over 60 shaken training photographs the ratio of the two (`excess` over
-# `agreement`) was up to 2.5 where the kernel was right, and for sharp ones that a kernel was found
-# for 2.7 to 25.
-_RINGING = 3.3
+# What makes this much more texture must have the blurred picture's spectrum on its side: over 60
+# shaken training photographs the ratio of the two (`excess` over `agreement`) was up to 2.5 where
+# the kernel was right, and for sharp ones that a kernel was found for 2.7 to 25. The spectrum of
+# smooth blurs says little, but they make little texture.
+_TEXTURE, _RINGING = 1.7, 3.3
 _LEAST_AGREEMENT = 0.05
 _LEAST_SIDE = 16
 # What a right kernel leaves of a real photograph without noise: no blur is quite uniform.
@@ -54,7 +54,8 @@ def nothing_to_remove(found: Estimate) -> str | None:
             "sharp, or blurred in a way that was not found: the kernel is hardly more than a pixel "
             f"({peak:.0%} in one); a kernel size insists"
         )
-    if found.score.excess > _RINGING * max(found.score.agreement, _LEAST_AGREEMENT):
+    trusted = max(found.score.agreement, _LEAST_AGREEMENT)
+    if found.score.excess > max(_TEXTURE, _RINGING * trusted):
         return (
             "sharp, or blurred in a way that was not found: undoing the best kernel makes "
             f"{found.score.excess:.1f} times as much texture"
