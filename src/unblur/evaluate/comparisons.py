@@ -89,18 +89,28 @@ WHOLE = Comparison(
 )
 
 
-def _registered(start_at_shift: bool, case: Case) -> dict[str, float]:
+def _registered(from_shift: bool, case: Case) -> dict[str, float]:
     """PSNR and SSIM where the warped picture lies inside, as the programs of RealBlur have it."""
     restored, target = case.restored.double(), case.target.double()
-    scaled = restored * (restored * target).sum() / (restored * restored).sum().clamp(min=1e-12)
-    start = _shift(scaled, target) if start_at_shift else (0.0, 0.0)
-    moved, inside = warp(scaled, align(scaled, target, start))
-    moved, seen = (moved * inside).clamp(0, 1), target * inside
+    # Those programs match the brightness before they align; far from the truth that fails.
+    start = _shift(restored, target) if from_shift else (0.0, 0.0)
+    image = restored if from_shift else _matched(restored, target)
+    moved, inside = warp(image, align(image, target, start))
+    moved, seen = moved * inside, target * inside
+    if from_shift:
+        moved = _matched(moved, seen)
+    moved = moved.clamp(0, 1)
     error = (moved - seen).square().sum() / (inside.sum() * target.shape[1])
     values = {"psnr": float(-10 * torch.log10(error))}
     if min(target.shape[-2:]) >= 11:
         values["ssim"] = _masked_ssim(moved, seen, inside)
     return values
+
+
+def _matched(image: Tensor, target: Tensor) -> Tensor:
+    """The picture under the gain that brings it nearest to the target."""
+    matched: Tensor = image * (image * target).sum() / (image * image).sum().clamp(min=1e-12)
+    return matched
 
 
 def _shift(image: Tensor, target: Tensor) -> tuple[float, float]:
@@ -125,16 +135,18 @@ def _masked_ssim(moved: Tensor, seen: Tensor, inside: Tensor) -> float:
 
 
 _WARPED = (
-    "brightness scaled, then aligned by the homography of the highest correlation (ECC, at most "
-    "100 steps, 5 x 5 Gaussian), bicubic, where the warped picture lies inside"
+    "aligned by the homography of the highest correlation (ECC, at most 100 steps, 5 x 5 "
+    "Gaussian), bicubic, where the warped picture lies inside"
 )
 _ALIGNED_METRICS = MappingProxyType({"psnr": _PSNR, "ssim": _SSIM})
 
 REGISTERED = Comparison(
-    f"{_WARPED}; the search starts without shift", _ALIGNED_METRICS, partial(_registered, False)
+    f"brightness matched, then {_WARPED}; the search starts without shift",
+    _ALIGNED_METRICS,
+    partial(_registered, False),
 )
 REGISTERED_FROM_SHIFT = Comparison(
-    f"{_WARPED}; the search starts at the best whole shift",
+    f"{_WARPED}, then brightness matched; the search starts at the best whole shift",
     _ALIGNED_METRICS,
     partial(_registered, True),
 )

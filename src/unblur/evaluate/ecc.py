@@ -13,9 +13,13 @@ __all__ = ["align", "luma", "warp"]
 
 _ITERATIONS = 100
 # Corners that move by less than this many pixels move no more.
-_SETTLED = 1e-3
+_SETTLED = 5e-3
 # The template and the picture are smoothed by 5 x 5 pixels of a Gaussian first.
 _SIGMA, _RADIUS = 1.1, 2
+_RIM = _RADIUS + 1
+_WITHIN = 0.999
+# Eight numbers are not found from fewer pixels.
+_FEWEST = 64
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -94,7 +98,10 @@ def align(image: Tensor, target: Tensor, start: tuple[float, float] = (0.0, 0.0)
     frame = _Frame.of(height, width)
     shift = frame.inward.new_tensor([[1, 0, start[0]], [0, 1, start[1]], [0, 0, 1]])
     homography = frame.inward @ shift @ frame.outward
-    stack = torch.cat((picture, *_gradients(picture, frame.span)), 1)
+    # Smoothing and gradients at the border are made of mirrored pixels, and would pull.
+    inner = torch.zeros_like(picture)
+    inner[..., _RIM:-_RIM, _RIM:-_RIM] = 1
+    stack = torch.cat((picture, *_gradients(picture, frame.span), inner), 1)
     for _ in range(_ITERATIONS):
         step = _step(stack, template, homography, frame)
         homography = homography + step
@@ -150,10 +157,11 @@ def _gradients(image: Tensor, span: float) -> tuple[Tensor, Tensor]:
 def _step(stack: Tensor, template: Tensor, homography: Tensor, frame: _Frame) -> Tensor:
     """The change of the homography (3, 3) of one Gauss-Newton step."""
     warped, inside = warp(stack, frame.outward @ homography @ frame.inward, "bilinear")
-    seen = inside.flatten()
-    if int(seen.sum()) < 64:
+    *planes, inner = warped[0]
+    seen = (inside[0, 0] & (inner > _WITHIN) & (stack[0, -1] > _WITHIN)).flatten()
+    if int(seen.sum()) < _FEWEST:
         raise _nothing()
-    values, across, down = (plane.flatten()[seen] for plane in warped[0])
+    values, across, down = (plane.flatten()[seen] for plane in planes)
     wanted = template.flatten()[seen]
     x, y = frame.x[seen], frame.y[seen]
     h = homography
