@@ -1,8 +1,10 @@
 """Metrics of pictures that lie pixel on pixel."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
+from torch.nn.functional import pad
 
 from unblur.metrics.checks import check_least_side, check_pair, positive
 
@@ -60,21 +62,10 @@ def ssim(image: Tensor, target: Tensor, data_range: float = 1.0) -> Tensor:
         >>> ssim(ramp, ramp)
         tensor([1.])
     """
-    # Loaded on use: it takes seconds.
-    from torchmetrics.functional.image import structural_similarity_index_measure
-
     check_pair(image, target)
     check_least_side(image, _WINDOW)
-    _, everywhere = structural_similarity_index_measure(
-        image.double(),
-        target.double(),
-        sigma=_SIGMA,
-        data_range=positive("data_range", data_range),
-        reduction="none",
-        return_full_image=True,
-    )
-    inside = slice(_WINDOW // 2, -(_WINDOW // 2))
-    return everywhere[..., inside, inside].mean((1, 2, 3)).to(image.dtype)
+    span = positive("data_range", data_range)
+    return _similarity(image.double(), target.double(), span, _plane_mean).to(image.dtype)
 
 
 def ssim_matlab3d(image: Tensor, target: Tensor, data_range: float = 1.0) -> Tensor:
@@ -101,29 +92,49 @@ def ssim_matlab3d(image: Tensor, target: Tensor, data_range: float = 1.0) -> Ten
     """
     check_pair(image, target)
     span = positive("data_range", data_range)
-    first, second = image.double(), target.double()
-    mean_1, mean_2 = _volume_mean(first), _volume_mean(second)
-    variance_1 = _volume_mean(first * first) - mean_1 * mean_1
-    variance_2 = _volume_mean(second * second) - mean_2 * mean_2
-    covariance = _volume_mean(first * second) - mean_1 * mean_2
+    return _similarity(image.double(), target.double(), span, _volume_mean).to(image.dtype)
+
+
+def _similarity(
+    first: Tensor, second: Tensor, span: float, mean: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """The similarity of windows, whose means `mean` takes, and its mean over each picture, (B,)."""
+    mean_1, mean_2 = mean(first), mean(second)
+    variance_1 = mean(first * first) - mean_1 * mean_1
+    variance_2 = mean(second * second) - mean_2 * mean_2
+    covariance = mean(first * second) - mean_1 * mean_2
     c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
     similarity = (2 * mean_1 * mean_2 + c1) * (2 * covariance + c2)
     similarity /= (mean_1 * mean_1 + mean_2 * mean_2 + c1) * (variance_1 + variance_2 + c2)
-    return similarity.mean((1, 2, 3)).to(image.dtype)
+    return similarity.mean((1, 2, 3))
+
+
+def _window(like: Tensor) -> Tensor:
+    offsets = torch.arange(_WINDOW, dtype=like.dtype, device=like.device) - _WINDOW // 2
+    window = torch.exp(-(offsets**2) / (2 * _SIGMA**2))
+    return window / window.sum()
+
+
+def _plane_mean(planes: Tensor) -> Tensor:
+    """The Gaussian mean over (H, W) where the window lies inside."""
+    for axis in (-2, -1):
+        side = planes.shape[axis] - _WINDOW + 1
+        total = torch.zeros_like(planes.narrow(axis, 0, side))
+        # Eleven sums of slices: a convolution in double precision is many times slower.
+        for place, weight in enumerate(_window(planes).tolist()):
+            total.add_(planes.narrow(axis, place, side), alpha=weight)
+        planes = total
+    return planes
 
 
 def _volume_mean(volume: Tensor) -> Tensor:
     """The Gaussian mean over (C, H, W) with border values repeated outwards."""
-    reach = _WINDOW // 2
-    offsets = torch.arange(-reach, reach + 1, dtype=volume.dtype, device=volume.device)
-    window = torch.exp(-(offsets**2) / (2 * _SIGMA**2))
-    window = window / window.sum()
-    batch, channels, height, width = volume.shape
+    reach, channels = _WINDOW // 2, volume.shape[1]
+    window = _window(volume)
     # Few channels: their window is a small matrix, with the outer taps folded onto the ends.
-    places = torch.arange(channels, device=volume.device)[:, None] + offsets.long()[None, :]
+    places = torch.arange(channels, device=volume.device)[:, None]
+    places = (places + torch.arange(-reach, reach + 1, device=volume.device)).clamp(0, channels - 1)
     mixing = volume.new_zeros(channels, channels)
-    mixing.scatter_add_(1, places.clamp(0, channels - 1), window.expand(channels, -1))
-    flat = volume.reshape(batch * channels, 1, height, width)
-    flat = conv2d(pad(flat, (0, 0, reach, reach), mode="replicate"), window.reshape(1, 1, -1, 1))
-    flat = conv2d(pad(flat, (reach, reach, 0, 0), mode="replicate"), window.reshape(1, 1, 1, -1))
-    return torch.einsum("dc,bchw->bdhw", mixing, flat.reshape(volume.shape))
+    mixing.scatter_add_(1, places, window.expand(channels, -1))
+    planes = _plane_mean(pad(volume, (reach,) * 4, mode="replicate"))
+    return torch.einsum("dc,bchw->bdhw", mixing, planes)
