@@ -177,8 +177,14 @@ class MPRNet(Network):
 
     def _cut(self, pictures: Tensor, axis: int) -> Tensor:
         """Both halves along an axis, one after the other as a batch twice as large."""
-        return torch.cat(pictures.chunk(2, dim=axis)) if self.divided else pictures
+        return torch.cat(_halves(pictures, axis)) if self.divided else pictures
 
     def _join(self, parts: Tensor, axis: int) -> Tensor:
         """Undo `_cut`."""
-        return torch.cat(parts.chunk(2), dim=axis) if self.divided else parts
+        return torch.cat(_halves(parts, 0), dim=axis) if self.divided else parts
+
+
+def _halves(pictures: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """What `chunk` gives, in a form that exports for any size."""
+    half = pictures.shape[axis] // 2
+    return pictures.narrow(axis, 0, half), pictures.narrow(axis, half, half)

@@ -174,19 +174,15 @@ def pad_to_multiple(image: Tensor, multiple: int, mode: str = "reflect") -> Tens
         >>> pad_to_multiple(torch.zeros(1, 3, 1, 9), 8).shape
         torch.Size([1, 3, 8, 16])
     """
-    height, width = image.shape[-2:]
-    below, right = -height % multiple, -width % multiple
     if mode == "zeros":
-        return nn.functional.pad(image, (0, right, 0, below))
-    for axis, (length, more) in enumerate(((height, below), (width, right)), start=2):
-        if more == 0:
-            continue
-        if more < length:
-            pad = (0, more, 0, 0) if axis == 3 else (0, 0, 0, more)
-            image = nn.functional.pad(image, pad, mode="reflect")
-        else:
-            # Reflection again and again: 0 1 2 1 0 1 ..., and a single row just repeats.
-            period = max(2 * (length - 1), 1)
-            place = torch.arange(length + more, device=image.device) % period
-            image = image.index_select(axis, torch.minimum(place, period - place))
+        height, width = image.shape[-2:]
+        return nn.functional.pad(image, (0, -width % multiple, 0, -height % multiple))
+    for axis in (2, 3):
+        # Without a condition on the size, so that an exported network takes any.
+        length = image.shape[axis]
+        place = torch.arange((length + multiple - 1) // multiple * multiple, device=image.device)
+        # Reflection again and again: 0 1 2 1 0 1 ..., and a single row just repeats.
+        period = torch.full_like(place, 2 * (length - 1)).clamp_(min=1)
+        place = place % period
+        image = image.index_select(axis, torch.minimum(place, period - place))
     return image
