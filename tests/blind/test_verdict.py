@@ -30,7 +30,8 @@ def found(kernel: torch.Tensor, *, texture: float, agreement: float) -> Estimate
         (1.6, 0.0, None),
         (2.3, 0.8, None),  # a long shake without noise
         (2.3, 0.5, "2.3 times as much texture"),  # a sharp picture of fine texture
-        (1.8, 0.2, "1.8 times as much texture"),
+        (1.9, 0.2, None),
+        (2.1, 0.2, "2.1 times as much texture"),
         (6.0, 0.9, "6.0 times as much texture"),
     ],
 )

@@ -23,7 +23,7 @@ _UNEXPLAINED = 1.6
 # shaken training photographs the ratio of the two (`excess` over `agreement`) was up to 2.5 where
 # the kernel was right, and for sharp ones that a kernel was found for 2.7 to 25. The spectrum of
 # smooth blurs says little, but they make little texture.
-_TEXTURE, _RINGING = 1.7, 3.3
+_TEXTURE, _RINGING = 2.0, 3.3
 _LEAST_AGREEMENT = 0.05
 _LEAST_SIDE = 16
 # What a right kernel leaves of a real photograph without noise: no blur is quite uniform.
