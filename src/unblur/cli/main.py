@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from unblur import __version__
-from unblur.cli import blur, demo, evaluate, fix, kernel, methods, networks, weights
+from unblur.cli import blur, demo, evaluate, export, fix, kernel, methods, networks, weights
 from unblur.cli.arguments import hyphens
 from unblur.cli.terminal import DEBUG, clean, say, tell
 
@@ -56,6 +56,7 @@ blur.register(app)
 methods.register(app)
 networks.register(app)
 weights.register(app)
+export.register(app)
 evaluate.register(app)
 demo.register(app)
 

@@ -1,4 +1,4 @@
-"""In which precision a network computes: half where the machine is quicker and the picture as good.
+"""In which precision a network computes: 16 bits where that is quicker and the picture as good.
 
 Errors of rounding have nothing to do with those of the network, so that their squares add: a result
 that is off by d from what float32 gives loses 10 log10(1 + |d|^2 / |e|^2) dB of PSNR, with e the
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from unblur.nets.network import Network
 
-AnyModule = TypeVar("AnyModule", bound=nn.Module)
-
 __all__ = ["LEAST_PSNR", "cpu_features", "has_bfloat16", "is_near", "lowered", "probe"]
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 LEAST_PSNR = 60.0  # dB between the two precisions
 
@@ -46,7 +46,7 @@ def is_near(network: Network, candidate: Network, device: torch.device = _CPU) -
 def has_bfloat16(device: torch.device) -> bool:
     """Say whether the device multiplies in bfloat16 at a higher rate than in float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     features = cpu_features()
     return device.type == "cpu" and any(features.get(name) for name in ("avx512_bf16", "amx_bf16"))
 

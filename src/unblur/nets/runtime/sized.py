@@ -20,9 +20,11 @@ _KEPT = 4
 
 
 class SizedRunner(Runner):
-    """A runner whose graphs have fixed sizes: quicker than free ones, and what depends on the size
-    in a network's code is decided when they are made.
-    """  # noqa: D205
+    """A runner whose graphs have fixed sizes.
+
+    They are quicker than graphs for any size, and take what a network decides by the size of its
+    input as it was decided when they were made.
+    """
 
     def __init__(self) -> None:
         self.graphs: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
