@@ -53,7 +53,7 @@ def test_adding_as_data(command: Command, published: Path) -> None:
     words = ("weights", "add", "autoencoder-x", published, "--source", "a friend", "--json")
     entry = json.loads(command(*words).out)
     assert entry["source"] == "a friend"
-    assert entry["licence"] == Autoencoder.licence
+    assert entry["licence"] == "not stated"
     refused = command(*words)
     assert refused.code == 1
     assert json.loads(refused.out)["error"]["type"] == "WeightsError"
@@ -73,7 +73,7 @@ def test_damaged_weights_are_listed(command: Command, home: Path) -> None:
     ("words", "code", "message"),
     [
         (("add", "autoencoder-x", "absent.pth"), 1, "absent.pth cannot be opened: No such file"),
-        (("add", "mprnet-x", "{published}"), 1, "weights do not fit MPRNet"),
+        (("add", "mprnet-x", "{published}"), 1, "holds weights of autoencoder, not of MPRNet"),
         (("add", "unet-x", "{published}"), 2, "must begin with mprnet, nafnet"),
         (("add", "../x", "{published}"), 2, "must be 1 to 64 lower-case letters"),
         (("path", "mprnet-gopro"), 1, "`unblur weights add mprnet-gopro FILE`"),

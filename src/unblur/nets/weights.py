@@ -14,7 +14,7 @@ from unblur.files import shown
 from unblur.nets import store
 from unblur.nets.catalogue import NETWORKS
 from unblur.nets.checkpoint import open_checkpoint, weights_in
-from unblur.nets.network import Network
+from unblur.nets.network import Network, Shapes
 from unblur.nets.store import Entry, remove
 
 __all__ = [
@@ -69,7 +69,7 @@ def add(
     Args:
         name: says by its beginning for which architecture the weights are.
         file: as `read_checkpoint` takes it.
-        licence: of the weights; that of the architecture's published ones if not given.
+        licence: of the weights; if not given, only that of the published ones can be named.
         source: where the file came from, in words.
         overwrite: whether to replace weights of that name.
 
@@ -82,11 +82,11 @@ def add(
     if not overwrite:
         store.check_free(name)
     found = open_checkpoint(file)
-    network = kind.from_state(found.state)
+    network = _checked(kind, found.state, shown(file))
     notes = {
         "architecture": name.partition("-")[0],
         "name": name,
-        "licence": licence or kind.licence,
+        "licence": licence or _unstated(name, kind),
         "source": source or "",
         "file": shown(os.path.basename(file)),
         "sha256": found.sha256,
@@ -95,6 +95,34 @@ def add(
         "config": json.dumps(network._hub_mixin_config),  # noqa: SLF001 - what save_pretrained writes
     }
     return store.put(name, _once(network.state_dict()), notes, overwrite=overwrite)
+
+
+def _checked(kind: type[Network], state: dict[str, Tensor], label: str) -> Network:
+    """Build the network; say which file does not fit, and what it holds if that is known."""
+    try:
+        return kind.from_state(state)
+    except WeightsError as error:
+        shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        for name, other in _ARCHITECTURES.items():
+            if other is not kind and _fits(other, shapes):
+                raise WeightsError(
+                    f"{label} holds weights of {other.title}, not of {kind.title}: give them a "
+                    f"name that begins with {name}-"
+                ) from None
+        raise WeightsError(f"{label}: {error}") from None
+
+
+def _unstated(name: str, kind: type[Network]) -> str:
+    """Say what is known where nobody told the licence: weights need not be the published ones."""
+    published = name.partition("-")[0] in _ORIGINS
+    return f"not stated (published weights: {kind.licence})" if published else "not stated"
+
+
+def _fits(kind: type[Network], shapes: Shapes) -> bool:
+    with suppress(WeightsError):
+        kind.check_shapes(shapes)
+        return True
+    return False
 
 
 def _once(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -150,7 +178,8 @@ def load_network(source: str | os.PathLike[str]) -> Network:
     path = locate(source)
     found = open_checkpoint(weights_in(path) if os.path.isdir(path) else path)
     kind = _ARCHITECTURES.get(found.notes.get("architecture", ""))
-    network = (kind or _recognised(found.state, shown(path))).from_state(found.state)
+    kind = kind or _recognised(found.state, shown(path))
+    network = _checked(kind, found.state, shown(path))
     network.sha256 = found.sha256
     return network
 
@@ -164,12 +193,12 @@ def locate(source: str | os.PathLike[str]) -> str | os.PathLike[str]:
     Example:
         >>> locate("no/such/file")
         Traceback (most recent call last):
-        unblur.errors.WeightsError: there is no file or folder no/such/file, and ...
+        unblur.errors.WeightsError: there is no file or folder 'no/such/file', and ...
     """
     try:
         return weights_path(os.fspath(source))
     except ParameterError:  # not a name
-        missing = f"there is no file or folder {shown(source)}, and no weights have that name"
+        missing = f"there is no file or folder {shown(source)!r}, and no weights have that name"
     except WeightsError as error:
         missing = str(error)
     if not os.path.lexists(source):
@@ -181,7 +210,6 @@ def _recognised(state: dict[str, Tensor], label: str) -> type[Network]:
     """Find the architecture that has entries of these names and shapes."""
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     for kind in _ARCHITECTURES.values():
-        with suppress(WeightsError):
-            kind.check_shapes(shapes)
+        if _fits(kind, shapes):
             return kind
     raise WeightsError(f"{label} fits no network that unblur has: {', '.join(_ARCHITECTURES)}")
