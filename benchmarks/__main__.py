@@ -17,6 +17,7 @@ NAMES = (
     "scaling",
     "memory",
     "start",
+    "networks",
     "sheet",
 )
 

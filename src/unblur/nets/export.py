@@ -17,7 +17,7 @@ from unblur.nets.network import Network
 from unblur.nets.runtime.extras import require
 from unblur.nets.runtime.precision import lowered, probe
 
-__all__ = ["INPUT", "OUTPUT", "TOLERANCES", "Exported", "export", "onnx_graph"]
+__all__ = ["INPUT", "OUTPUT", "TOLERANCES", "Exported", "Tile", "export", "onnx_graph"]
 
 # Of the largest value, between ONNX Runtime and PyTorch in float32.
 TOLERANCES = {torch.float32: 1e-4, torch.float16: 1e-2}
@@ -75,7 +75,7 @@ def export(
     """
     require("onnx", "unblur export")
     size = _fixed(network, size)
-    module = _Tile(network) if isinstance(network, Autoencoder) else network
+    module = Tile(network) if isinstance(network, Autoencoder) else network
     dtype = torch.float16 if half else torch.float32
     content = onnx_graph(
         lowered(module, dtype) if half else module,
@@ -99,7 +99,7 @@ def export(
     return Exported(os.fspath(path), len(content), shape, difference)
 
 
-class _Tile(nn.Module):
+class Tile(nn.Module):
     """The autoencoder on pictures of the size that it is made for."""
 
     def __init__(self, network: Autoencoder) -> None:
@@ -107,6 +107,7 @@ class _Tile(nn.Module):
         self.network = network.eval()
 
     def forward(self, image: Tensor) -> Tensor:
+        """Restore pictures (B, 3, 128, 128)."""
         return self.network.forward_tile(image)
 
 

@@ -1,7 +1,5 @@
 """Networks run by ONNX Runtime."""
 
-import copy
-
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
 import torch
@@ -27,8 +25,7 @@ class OnnxRunner(SizedRunner):
     precision = "float32"
 
     def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = copy.deepcopy(network).eval()
+        super().__init__(network)
         self.bytes_per_pixel = round(_SHARE * network.spec.bytes_per_pixel)
 
     def _compile(self, example: Tensor) -> Compiled:

@@ -1,6 +1,5 @@
 """Networks run by OpenVINO."""
 
-import copy
 import warnings
 
 import numpy as np
@@ -40,8 +39,7 @@ class OpenVinoRunner(SizedRunner):
     name = "openvino"
 
     def __init__(self, network: Network, precision: str) -> None:
-        super().__init__()
-        self.network = copy.deepcopy(network).eval()
+        super().__init__(network)
         self.precision = precision
         self.bytes_per_pixel = round(_SHARE * network.spec.bytes_per_pixel)
         self.core = openvino.Core()

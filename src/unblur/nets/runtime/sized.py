@@ -1,5 +1,6 @@
 """Backends that prepare a graph for each size of picture, and keep those of the last sizes."""
 
+import copy
 import threading
 from abc import abstractmethod
 from collections import OrderedDict
@@ -7,8 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from unblur.nets.autoencoder import Autoencoder
+from unblur.nets.export import Tile
+from unblur.nets.network import Network
 from unblur.nets.runtime.runner import Runner
 
 __all__ = ["Compiled", "SizedRunner"]
@@ -24,9 +28,19 @@ class SizedRunner(Runner):
 
     They are quicker than graphs for any size, and take what a network decides by the size of its
     input as it was decided when they were made.
+
+    Args:
+        network: with its weights; copied.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, network: Network) -> None:
+        self.network: nn.Module = copy.deepcopy(network).eval()
+        self.tiled: Autoencoder | None = None
+        if isinstance(network, Autoencoder):
+            # Its layers are the graph, not the hundreds of tiles of a picture.
+            self.tiled = copy.copy(network)
+            self.tiled.forward_tile = self._restore  # type: ignore[method-assign]
+            self.network = Tile(copy.deepcopy(network))
         self.graphs: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
         self.lock = threading.Lock()
 
@@ -35,6 +49,12 @@ class SizedRunner(Runner):
         """Prepare a graph for pictures of the example's shape; it may be called by many threads."""
 
     def _run(self, image: Tensor) -> Tensor:
+        if self.tiled is None:
+            return self._restore(image)
+        with torch.inference_mode():
+            return self.tiled.forward(image.cpu())
+
+    def _restore(self, image: Tensor) -> Tensor:
         given = image.detach().cpu().contiguous()
         return torch.from_numpy(self._graph(given)(given.numpy()))
 
