@@ -17,7 +17,7 @@ def picture(seed: int = 0) -> torch.Tensor:
 
 
 def test_a_flat_scene_is_blurred_by_one_disk() -> None:
-    for radius, blades in ((3.0, None), (4.5, 6)):
+    for radius, blades in ((3.0, None), (4.0, 6)):
         blur = Defocus.of(torch.ones(1, 1).double(), radius, 0.0, blades, 20.0)
         kernel = disk(radius, blades, 20.0).pixels.double()
         wanted = Convolution.of(kernel, SIZE, "reflect").forward(picture())
@@ -34,13 +34,13 @@ def test_what_is_in_focus_stays_sharp_and_the_rest_does_not() -> None:
 
 
 def test_between_two_layers_lies_a_mix_of_their_disks() -> None:
-    """Radius 2 lies a third of the way from 1.5 to 3."""
-    blur = Defocus.of(torch.ones(1, 1).double(), 2.0, 0.0).operator(SIZE, "reflect")
+    """Radius 2.25 lies a quarter of the way from 2 to 3."""
+    blur = Defocus.of(torch.ones(1, 1).double(), 2.25, 0.0).operator(SIZE, "reflect")
     parts = [
         Convolution.of(disk(radius).pixels.double(), SIZE, "reflect").forward(picture())
-        for radius in (1.5, 3.0)
+        for radius in (2.0, 3.0)
     ]
-    wanted = parts[0] * 2 / 3 + parts[1] / 3
+    wanted = parts[0] * 0.75 + parts[1] * 0.25
     torch.testing.assert_close(blur.forward(picture()), wanted, rtol=0, atol=1e-6)
 
 

@@ -116,3 +116,75 @@ def test_a_seed_that_is_none_is_refused(seed: Any) -> None:
 def test_a_kernel_larger_than_the_picture_is_refused() -> None:
     with pytest.raises(KernelError, match="larger than the picture"):
         unblur.blur(np.zeros((4, 9)), np.ones((5, 5)))
+
+
+def test_saturation_is_spread_and_then_clipped() -> None:
+    """White is 8 times white: a ninth of it is 8/9, and the light of two points is cut at 1."""
+    image = np.zeros((21, 31))
+    image[10, 8] = image[10, 20] = image[10, 21] = 1.0
+    found = unblur.blur(image, np.ones((3, 3)), saturation=8)
+    assert found[9, 7] == pytest.approx(8 / 9, abs=1e-5)
+    assert found[10, 20] == 1.0
+    assert found[5, 5] == pytest.approx(0, abs=1e-6)
+
+
+def test_photons_give_shot_noise() -> None:
+    image = np.full((300, 300), 0.25)
+    found = unblur.blur(image, [[1.0]], photons=400, seed=3)
+    # Of 100 photons, 10: a standard deviation of a tenth of the light.
+    assert (found - image).std() == pytest.approx(0.025, rel=0.02)
+    assert found.mean() == pytest.approx(0.25, abs=3e-4)
+    np.testing.assert_array_equal(found, unblur.blur(image, [[1.0]], photons=400, seed=3))
+    assert np.abs(found * 400 - np.round(found * 400)).max() < 1e-3
+
+
+def test_a_tone_curve_is_undone_and_redone(photograph: np.ndarray) -> None:
+    for image in (photograph, Image.fromarray(photograph)):
+        found = unblur.blur(image, [[1.0]], contrast=1.8)
+        assert np.abs(np.asarray(found).astype(int) - photograph).max() <= 1
+
+
+def test_a_steep_tone_curve_changes_what_the_blur_makes_of_an_edge() -> None:
+    """The light of half black and half white is 1/2; slope 2 there, but the curve keeps 1/2."""
+    image = np.zeros((20, 40))
+    image[:, 10:20] = 0.25
+    found = unblur.blur(image, np.ones((1, 3)), contrast=2)
+    # 0.25 is the value of light y with y / (2 - 2 y) = 0.25: 1/3. A third of it, 1/9, has the value
+    # (1/9) / (2 - 2/9) = 1/16, and two thirds, 2/9, (2/9) / (2 - 4/9) = 1/7.
+    assert found[10, 9] == pytest.approx(1 / 16, abs=1e-5)
+    assert found[10, 10] == pytest.approx(1 / 7, abs=1e-5)
+
+
+def test_compression_is_that_of_the_library(photograph: np.ndarray) -> None:
+    from unblur.blur import jpeg
+
+    tensor = torch.from_numpy(photograph.copy()).permute(2, 0, 1)[None]
+    found = unblur.blur(tensor, [[1.0]], compression=40)
+    assert torch.equal(found, (jpeg(tensor / 255, 40) * 255).round().byte())
+
+
+def test_defocus_by_depth_is_taken(photograph: np.ndarray) -> None:
+    from unblur.blur import Defocus
+
+    image = (photograph / 255).astype(np.float32)
+    flat = unblur.blur(image, Defocus.of(torch.ones(2, 2), 3.0, focus=0.0))
+    np.testing.assert_allclose(flat, unblur.blur(image, kernels.disk(3.0)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("saturation", 0.5),
+        ("saturation", "much"),
+        ("photons", 0),
+        ("photons", float("nan")),
+        ("contrast", 0),
+        ("contrast", 11),
+        ("compression", 0),
+        ("compression", 101),
+        ("compression", 50.5),
+    ],
+)
+def test_what_the_camera_cannot_do_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(ParameterError, match=name):
+        unblur.blur(np.zeros((4, 4)), [[1.0]], **{name: value})

@@ -3,7 +3,13 @@
 from unblur.blur.boundary import Boundary
 from unblur.blur.depth import Defocus, random_depth
 from unblur.blur.field import Field
-from unblur.blur.homography import camera_shake, lens_field, random_lens_field, rotation_field
+from unblur.blur.handheld import random_camera_shake
+from unblur.blur.homography import (
+    camera_shake,
+    lens_field,
+    random_lens_field,
+    rotation_field,
+)
 from unblur.blur.kernel import Kernel, Record, validate_kernel
 from unblur.blur.noise import add_noise, add_poisson_gaussian, estimate_noise, jpeg
 from unblur.blur.operator import Convolution, Operator
@@ -22,6 +28,7 @@ __all__ = [
     "estimate_noise",
     "jpeg",
     "lens_field",
+    "random_camera_shake",
     "random_depth",
     "random_lens_field",
     "rotation_field",

@@ -19,8 +19,8 @@ __all__ = ["Defocus", "LayeredDefocus", "random_depth"]
 
 Size = tuple[int, int]
 
-# Between two layers the blur is a mix of theirs; this far apart a mix is as smooth as a disk.
-_STEP = 1.5
+# Between two layers the blur is a mix of theirs; this far apart a mix is nearly a disk.
+_STEP = 1.0
 _LARGEST = 200.0
 
 

@@ -147,7 +147,7 @@ def _blur(
         if plan.kernel is not None:
             kernels[n] = _placed(plan.kernel, margin)
         elif plan.path is not None:
-            blurred[n] = average(light[n], plan.path.to(light), margin)
+            blurred[n] = average(light[n], plan.path, margin)
         elif plan.defocus is not None:
             defocus = replace(plan.defocus, depth=plan.defocus.depth.to(light))
             operator = defocus.operator((light.shape[-2], light.shape[-1]), "replicate")

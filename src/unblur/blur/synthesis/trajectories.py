@@ -18,7 +18,9 @@ Array = NDArray[np.float64]
 # The scale at which the formula for trajectories is meant, in pixels.
 _LENGTH = 64.0
 _STRIDE = 4
-_SHORTEST = 0.15
+# Shorter pieces, and steadier hands, give little but straight lines, which are a kind of their own.
+_SHORTEST = 0.35
+_STEADIEST = 0.25
 
 
 @lru_cache(maxsize=4)
@@ -33,7 +35,7 @@ def bank(count: int) -> Array:
         (2, 501, 2)
     """
     generator = torch.Generator().manual_seed(0)
-    temper = (np.arange(count) + 0.5) / count
+    temper = _STEADIEST + (1 - _STEADIEST) * (np.arange(count) + 0.5) / count
     paths = [trajectory(_LENGTH, anxiety, generator)[::_STRIDE] for anxiety in temper]
     stacked = np.stack(paths)
     stacked.flags.writeable = False
@@ -43,11 +45,11 @@ def bank(count: int) -> Array:
 def random_path(paths: Array, lots: Lots) -> Array:
     """(N, 2) positions over equal times: a piece of one of the `paths`, turned and half mirrored.
 
-    The piece is as long as an exposure, 0.15 to all of the trajectory. Its mean is the origin and
+    The piece is as long as an exposure, 0.35 to all of the trajectory. Its mean is the origin and
     the longer side of its box is 1.
     """
     path = paths[lots.below(len(paths))]
-    steps = max(round(lots.steep((_SHORTEST, 1.0)) * (len(path) - 1)), 1)
+    steps = max(round(lots.even((_SHORTEST, 1.0)) * (len(path) - 1)), 1)
     start = lots.below(len(path) - steps)
     up, right = direction(360 * lots.share())
     piece = path[start : start + steps + 1] @ np.array([[right, -up], [up, right]])
