@@ -46,7 +46,7 @@ def export(
 ) -> None:
     """Write a network as ONNX, checked: pictures of any size in, pictures of that size out."""
     failures = Failures(as_json=as_json)
-    with failures.about(output):
+    with failures.about(method):
         size = _size(height, width)
         network = _network(method, weights)
         from unblur.nets.export import export as write

@@ -123,7 +123,7 @@ def _fixed(network: Network, size: tuple[int, int] | None) -> tuple[int, int] | 
     if isinstance(network, Autoencoder):
         if size not in (None, _TILE):
             raise ParameterError(
-                f"size of the autoencoder is that of its tiles, {_TILE}, got {size}"
+                f"size of the autoencoder must be that of its tiles, {_TILE}, got {size}"
             )
         return _TILE
     return size
