@@ -29,9 +29,9 @@ def least_tile(restorer: Restorer, halo: int) -> int:
     """
     if restorer.ramp is None:
         return max(_LEAST_TILE, 4 * halo)
-    # With a core of three quarters of the halo, a tile is some 13 times its core: there has to be
-    # an end.
-    core = max(_LEAST_TILE, 3 * halo // 4)
+    # With a core of three quarters of the halo, a tile is some 13 times its core: that much for
+    # tiles that agree with the whole, and four times for those that do not.
+    core = max(_LEAST_TILE, 3 * halo // 4 if halo == restorer.halo else 2 * halo)
     return 2 * reach_of(halo, restorer.ramp, restorer.multiple_of) + core + restorer.multiple_of - 1
 
 
