@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from unblur.errors import InputError, OutputError
 from unblur.files import write_whole
+from unblur.jobs import storage
 from unblur.jobs.job import STREAM
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ class Source(NamedTuple):
     """An input: its name, what `photo.read` takes for it, and the state in which it was found."""
 
     name: str
-    content: str | BinaryIO
-    found: tuple[int, ...] | None
+    content: str | bytes | BinaryIO
+    found: tuple[int, ...] | str | None
 
     def check_unchanged(self) -> None:
-        """Refuse a file that another program wrote during the work.
+        """Refuse a file or an object that another program wrote during the work.
 
         Raises:
             InputError: Size, time or identity of the file is no longer what it was.
@@ -38,10 +39,11 @@ class Source(NamedTuple):
 
 
 def open_source(name: str, stdin: BinaryIO | None = None) -> Source:
-    """Look at the file `name`, or take standard input for `STREAM`.
+    """Look at the file `name`, download it if it is a URL, or take standard input for `STREAM`.
 
     Raises:
-        InputError: There is no such file, or it is a folder, a pipe or a device.
+        InputError: There is no such file, or it is a folder, a pipe or a device; or it did not
+            arrive whole.
 
     Example:
         >>> open_source(".")
@@ -50,10 +52,14 @@ def open_source(name: str, stdin: BinaryIO | None = None) -> Source:
     """
     if name == STREAM:
         return Source(name, stdin or sys.stdin.buffer, None)
+    if storage.is_remote(name):
+        return Source(name, *storage.fetch(name))
     return Source(name, name, _state(name))
 
 
-def _state(name: str) -> tuple[int, ...]:
+def _state(name: str) -> tuple[int, ...] | str:
+    if storage.is_remote(name):
+        return storage.stamp(name)
     try:
         found = os.stat(name)
     except (OSError, ValueError) as error:
@@ -78,11 +84,16 @@ def check_target(name: str, *, overwrite: bool = False) -> None:
     """
     if name == STREAM:
         return
+    exists = f"{name} exists: choose another name, or allow overwriting (--overwrite)"
+    if storage.is_remote(name):
+        if not overwrite and storage.exists(name):
+            raise OutputError(exists)
+        return
     folder = os.path.dirname(os.path.abspath(name))
     if os.path.isdir(name):
         raise OutputError(f"{name} is a folder: give the name of a file in it")
     if os.path.lexists(name) and not overwrite:
-        raise OutputError(f"{name} exists: choose another name, or allow overwriting (--overwrite)")
+        raise OutputError(exists)
     if not os.path.isdir(folder):
         raise OutputError(f"the folder {folder} does not exist: make it first")
     if not os.access(folder, os.W_OK):
@@ -131,6 +142,12 @@ def store(
     from unblur.photo import write
 
     kind = _format(target, photo, format)
+    if storage.is_remote(target):
+        overwrite = bool(options.pop("overwrite", False))
+        whole = BytesIO()
+        warnings = write(whole, photo, format=kind, **options)
+        storage.put(target, whole.getvalue(), overwrite=overwrite)
+        return warnings
     if target != STREAM:
         return write(target, photo, format=kind, **options)
     stream = stdout or sys.stdout.buffer

@@ -22,6 +22,7 @@ class Options:
     max_memory: int | str | None = None
     tile: int = 0
     kernel: str | None = None
+    lens: str | None = None
     save_kernel: str | None = None
     roi: tuple[int, int, int, int] | None = None
     mask: str | None = None
@@ -37,6 +38,8 @@ class Options:
     overwrite: bool = False
     in_place: bool = False
     previews: bool = False
+    max_pixels: int = 500_000_000
+    max_pages: int = 500
 
 
 @dataclass(frozen=True)

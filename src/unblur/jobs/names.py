@@ -7,7 +7,19 @@ from collections.abc import Iterable
 from unblur.errors import ParameterError
 from unblur.jobs.job import STREAM
 
-__all__ = ["keep_apart", "key"]
+__all__ = ["folded", "keep_apart", "key"]
+
+
+def folded(name: str) -> str:
+    """Drop what some file system does not tell apart: case, and the form of accents.
+
+    Example:
+        >>> folded("CAFE\N{COMBINING ACUTE ACCENT}") == folded("café")
+        True
+    """
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def key(name: str) -> str:
@@ -18,8 +30,7 @@ def key(name: str) -> str:
         True
     """
     folder, base = os.path.split(os.path.abspath(name))
-    whole = os.path.join(os.path.realpath(folder), base)
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", whole).casefold())
+    return folded(os.path.join(os.path.realpath(folder), base))
 
 
 def keep_apart(inputs: Iterable[str | None], outputs: Iterable[str | None]) -> None:

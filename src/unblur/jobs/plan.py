@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from unblur.errors import ParameterError
 from unblur.jobs.job import STREAM
 from unblur.jobs.names import keep_apart, key
+from unblur.jobs.storage import is_remote
 from unblur.photo.formats import EXTENSIONS
 from unblur.photo.sniff import sniff
 
@@ -84,7 +85,7 @@ def _target(
     if in_place:
         if source == STREAM:
             raise ParameterError("--in-place needs a file, not standard input")
-        return os.path.realpath(source)
+        return source if is_remote(source) else os.path.realpath(source)
     if output is not None and not _is_folder(output):
         if not alone:
             raise ParameterError(f"several inputs need a folder for -o, and {output!r} is none")

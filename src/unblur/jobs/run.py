@@ -1,18 +1,24 @@
 """One photograph from file to file: read, deblurred, written whole or not at all."""
 
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from unblur.jobs.files import check_target, open_source, rehearse, store
 from unblur.jobs.job import Job
 from unblur.jobs.page import Preview, preview
+from unblur.jobs.storage import is_remote, nearby, put
 from unblur.jobs.warm import Warm
 from unblur.photo import Photo, read
 from unblur.progress import Progress, part, report
 from unblur.restore.api import Result
 
-__all__ = ["Outcome", "run"]
+__all__ = ["NO_KERNEL", "Outcome", "run"]
+
+NO_KERNEL = "there is no kernel to save: the picture was not deblurred with one"
+"""The warning where `save_kernel` names a file and no kernel was in use."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,12 @@ def run(
     warm: Warm | None = None,
     stdin: BinaryIO | None = None,
     stdout: BinaryIO | None = None,
+    look: Callable[[Photo], None] | None = None,
+    again: bool = False,
 ) -> Outcome:
     """Do `job`: every file is written whole, or is as it was before.
+
+    Names may be URLs of whatever storage fsspec knows.
 
     Args:
         job: What to do.
@@ -41,6 +51,8 @@ def run(
         warm: Keeps the method ready from one job to the next.
         stdin: Where a source of `STREAM` is read from; standard input if not given.
         stdout: Where a target of `STREAM` is written to; standard output if not given.
+        look: Shown what was read before the work begins; may raise to leave it.
+        again: An earlier attempt may have left its result at the target, which may be replaced.
 
     Raises:
         InputError: The source cannot be used, or it changed during the work.
@@ -56,18 +68,24 @@ def run(
         ()
         'flat: every pixel has the same value'
     """
-    options = job.options
+    near = nearby(job)
+    options = near.options
     source = open_source(job.source, stdin)
-    check_target(job.target, overwrite=options.overwrite or options.in_place)
+    check_target(job.target, overwrite=options.overwrite or options.in_place or again)
     if options.save_kernel is not None:
         check_target(options.save_kernel, overwrite=options.overwrite)
     report(progress, "read", 0.0)
     photo = read(
         source.content,
+        max_pixels=options.max_pixels,
+        max_pages=options.max_pages,
         salvage=options.salvage,
         nonfinite=options.nonfinite,
         encoding=options.encoding,
     )
+    if look is not None:
+        look(photo)
+    report(progress, "prepare", 0.01)
     rehearse(
         job.target,
         photo,
@@ -75,7 +93,7 @@ def run(
         quality=options.quality,
         background=options.background,
     )
-    restore = (warm or Warm()).restorer(job)
+    restore = (warm or Warm()).restorer(near)
     result = restore(
         photo,
         max_memory=options.max_memory,
@@ -89,7 +107,11 @@ def run(
     source.check_unchanged()
     report(progress, "write", 0.95)
     restored: Photo = result.image
-    warnings = [*photo.warnings, *_write(job, restored, stdout), *_save_kernel(job, result)]
+    warnings = [
+        *photo.warnings,
+        *_write(job, restored, stdout, again=again),
+        *_save_kernel(job, result),
+    ]
     record = {"source": job.source, "target": job.target, "ok": True, **result.report.as_dict()}
     record["warnings"] = list(dict.fromkeys([*warnings, *record.get("warnings", ())]))
     previews = _previews(photo, result) if options.previews else ()
@@ -109,15 +131,17 @@ def _load_mask(name: str) -> Any:
     return read(name).encoded()[0].mean(dim=0) >= 0.5
 
 
-def _write(job: Job, photo: Photo, stdout: BinaryIO | None) -> tuple[str, ...]:
+def _write(job: Job, photo: Photo, stdout: BinaryIO | None, *, again: bool) -> tuple[str, ...]:
     options = job.options
+    # Of what is ours already, a storage refuses only what differs.
+    mine = again and not is_remote(job.target)
     return store(
         job.target,
         photo,
         stdout=stdout,
         format=photo.carried.format if options.in_place else options.format,
         quality=options.quality,
-        overwrite=options.overwrite or options.in_place,
+        overwrite=options.overwrite or options.in_place or mine,
         strip_metadata=options.strip_metadata,
         background=options.background,
         note=f"unblur {job.method}",
@@ -130,8 +154,15 @@ def _save_kernel(job: Job, result: Result[Photo]) -> tuple[str, ...]:
         return ()
     found = result.kernel if result.kernel is not None else result.field
     if found is None:
-        return ("there is no kernel to save: the picture was not deblurred with one",)
-    found.save(name, overwrite=job.options.overwrite)
+        return (NO_KERNEL,)
+    if is_remote(name):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, os.path.basename(name))
+            found.save(path)
+            with open(path, "rb") as file:
+                put(name, file.read(), overwrite=job.options.overwrite)
+    else:
+        found.save(name, overwrite=job.options.overwrite)
     if result.kernel is not None and result.field is not None:
         text = (
             "a kernel that varies over the frame was undone; what was saved is the one kernel "

@@ -29,11 +29,12 @@ class Warm:
             UnblurError: The method, its parameters, weights or kernel cannot be used.
         """
         kernel, device = job.options.kernel, job.options.device
-        wanted = (job.method, dict(job.parameters), kernel, device)
+        lens = job.options.lens
+        wanted = (job.method, dict(job.parameters), kernel, lens, device)
         if self._kept is None or self._kept[0] != wanted:
             self._kept = None  # what it holds is free before the next is loaded
             blur = None if kernel is None else _load_kernel(kernel)
-            restore = load(job.method, device, kernel=blur, **job.parameters)
+            restore = load(job.method, device, kernel=blur, lens=lens, **job.parameters)
             self._kept = wanted, restore
         return self._kept[1]
 
