@@ -19,7 +19,13 @@ def parameters_of(name, variant):
 def test_no_network_is_listed_twice():
     names = [(each.name, each.variant) for each in NETWORKS]
     assert len(set(names)) == len(names)
-    assert {name for name, _ in names} == {"mprnet", "nafnet", "dpanet", "autoencoder"}
+    assert {name for name, _ in names} == {
+        "mprnet",
+        "nafnet",
+        "dpanet",
+        "autoencoder",
+        "deep-wiener",
+    }
 
 
 @pytest.mark.parametrize(

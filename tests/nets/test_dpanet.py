@@ -9,10 +9,12 @@ from unblur.nets.dpanet import WIDTHS, DPANet, resample_prior
 from unblur.nets.network import pad_to_multiple
 
 
-def network(*, blind=True, blocks=1, prior_blocks=1, width=2):
+def network(*, blind=True, blocks=1, prior_blocks=1, width=2, step=1):
     """A network that changes something, the same each time."""
     generator = torch.Generator().manual_seed(0)
-    built = DPANet(width=width, blocks=blocks, prior_blocks=prior_blocks, blind=blind).eval()
+    built = DPANet(
+        width=width, blocks=blocks, prior_blocks=prior_blocks, blind=blind, step=step
+    ).eval()
     with torch.no_grad():
         for parameter in built.parameters():
             values = torch.randn(parameter.shape, generator=generator)
@@ -28,16 +30,17 @@ def shapes_of(built):
     return {name: tuple(entry.shape) for name, entry in built.state_dict().items()}
 
 
+@pytest.mark.parametrize("step", [1, 2])
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 2), (8, 8), (13, 30)])
-def test_any_size(size):
+def test_any_size(size, step):
     image = pictures(2, 3, *size)
     before = image.clone()
-    restored = network()(image)
+    restored = network(step=step)(image)
     assert restored.shape == image.shape
     assert torch.isfinite(restored).all()
     assert torch.equal(image, before)
     # As if the picture had been extended before.
-    whole = network()(pad_to_multiple(image, 4))
+    whole = network(step=step)(pad_to_multiple(image, 4 * step))
     torch.testing.assert_close(restored, whole[..., : size[0], : size[1]])
 
 
@@ -101,16 +104,17 @@ def test_a_tile_with_its_part_of_the_prior_is_a_part_of_the_whole():
 
 
 @pytest.mark.parametrize("depths", [(1, 1), (2, 1), (1, 2)])
-def test_the_halo_is_how_far_a_pixel_sees(depths):
-    built = network(blocks=depths[0], prior_blocks=depths[1]).double()
+@pytest.mark.parametrize("step", [1, 2])
+def test_the_halo_is_how_far_a_pixel_sees(depths, step):
+    built = network(blocks=depths[0], prior_blocks=depths[1], step=step).double()
     for attend in built.restorer.attend:
         attend.pool = torch.nn.Identity()  # global means left aside
     with torch.no_grad():
         for parameter in built.parameters():
             parameter.fill_(0.01)  # nothing cancels, no unit is off
     reach = []
-    for column in range(100, 104):
-        image = torch.rand(1, 3, 4, 200, dtype=torch.float64, requires_grad=True)
+    for column in range(200, 208):
+        image = torch.rand(1, 3, 8, 400, dtype=torch.float64, requires_grad=True)
         built(image)[..., 1, column].sum().backward()
         seen = image.grad.abs().sum((0, 1, 2)).nonzero().flatten()
         reach += [column - int(seen.min()), int(seen.max()) - column]
@@ -124,13 +128,35 @@ def test_the_spec_follows_the_window():
     local = built.local(384).spec
     assert (local.halo, local.global_statistics) == (174 + 192, False)
     assert built.local(None).spec == whole
+    squares = DPANet(width=16, blocks=10, step=2)
+    assert (squares.spec.multiple_of, squares.spec.halo) == (8, 2 * 174 + 1)
+    assert squares.local(384).spec.halo == 349 + 192
+    assert {attend.pool.window for attend in squares.restorer.attend} == {192}
 
 
-@pytest.mark.parametrize("blind", [True, False])
-def test_shapes_give_the_network_back(blind):
-    built = network(blind=blind, blocks=3, prior_blocks=2, width=4)
+def test_squares_of_pixels_are_pixels_of_more_channels():
+    """What the network makes of squares is what its parts make of a picture of 12 channels."""
+    built, image = network(step=2), pictures(1, 3, 16, 24)
+    squares = torch.cat(
+        [image[:, c : c + 1, y::2, x::2] for c in range(3) for y in (0, 1) for x in (0, 1)], dim=1
+    )
+    restored = built.restorer(squares, built.estimator(squares))
+    found = built(image)
+    torch.testing.assert_close(found[:, 1, 1::2, 0::2], restored[:, 4 + 2])
+    assert not torch.equal(found, image)
+
+
+def test_squares_are_for_the_blind_form():
+    with pytest.raises(ParameterError, match="step must be 1, or 2 in a blind network, got 2"):
+        DPANet(blind=False, step=2)
+
+
+@pytest.mark.parametrize(("blind", "step"), [(True, 1), (True, 2), (False, 1)])
+def test_shapes_give_the_network_back(blind, step):
+    built = network(blind=blind, blocks=3, prior_blocks=2, width=4, step=step)
     found = DPANet.from_shapes(shapes_of(built)).fit(built.state_dict())
     assert (found.width, found.blocks, found.prior_blocks, found.blind) == (4, 3, 2, blind)
+    assert found.step == step
     assert all(
         torch.equal(a, b) for a, b in zip(found.parameters(), built.parameters(), strict=True)
     )
@@ -140,7 +166,7 @@ def test_shapes_give_the_network_back(blind):
     ("change", "message"),
     [
         ({}, "estimator.encoder.extract.first.weight"),
-        ({"estimator.encoder.extract.first.weight": (2, 4, 3, 3)}, "3 or 6"),
+        ({"estimator.encoder.extract.first.weight": (2, 4, 3, 3)}, "3, 6 or 12"),
         ({"estimator.encoder.extract.first.weight": (3, 3, 3, 3)}, "must be"),
         ({"restorer.change.0.bias": (4,)}, "restorer.change.0.bias must be"),
         ({"restorer.other": (4,)}, "unknown"),

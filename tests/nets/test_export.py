@@ -12,26 +12,8 @@ from unblur.nets import export as exporting
 from unblur.nets.autoencoder import Autoencoder
 from unblur.nets.dpanet import DPANet
 from unblur.nets.export import TOLERANCES, export
-from unblur.nets.mprnet import MPRNet
 from unblur.nets.nafnet import NAFNet
 from unblur.nets.runtime import extras
-
-BUILD = {
-    "mprnet": lambda: MPRNet(4, 4, 4),
-    "nafnet": lambda: NAFNet(4, [1], 1, [1]),
-    "dpanet": lambda: DPANet(width=4, blocks=1, prior_blocks=1),
-    "autoencoder": lambda: Autoencoder(2, 4),
-}
-
-
-def built(name):
-    """With weights all of which have a say."""
-    torch.manual_seed(0)
-    network = BUILD[name]().eval()
-    for entry in network.parameters():
-        if entry.numel() > 1 and not entry.any():
-            nn.init.normal_(entry, std=0.1)
-    return network
 
 
 def restored(path, image):
@@ -44,7 +26,7 @@ def picture(*shape):
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
+def files(built, tmp_path_factory):
     """Each network as a file, written when it is first asked for."""
     folder, written = tmp_path_factory.mktemp("onnx"), {}
 
@@ -56,9 +38,9 @@ def files(tmp_path_factory):
     return file
 
 
-@pytest.mark.parametrize("name", ["mprnet", "nafnet", "dpanet"])
+@pytest.mark.parametrize("name", ["mprnet", "nafnet", "dpanet", "dpanet-squares"])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 37, 46), (1, 64, 96), (3, 8, 2)])
-def test_any_size_is_what_pytorch_gives(files, name, shape):
+def test_any_size_is_what_pytorch_gives(built, files, name, shape):
     batch, *size = shape
     image = picture(batch, 3, *size)
     with torch.no_grad():
@@ -69,7 +51,7 @@ def test_any_size_is_what_pytorch_gives(files, name, shape):
     assert (wanted - image).abs().max() > 1e-3
 
 
-def test_the_autoencoder_is_its_tile(files):
+def test_the_autoencoder_is_its_tile(built, files):
     done, image = files("autoencoder"), picture(3, 3, 128, 128)
     with torch.no_grad():
         wanted = built("autoencoder").forward_tile(image)
@@ -78,7 +60,7 @@ def test_the_autoencoder_is_its_tile(files):
 
 
 @pytest.mark.parametrize("name", ["mprnet", "nafnet"])
-def test_the_file_is_one_and_says_what_it_is(files, name):
+def test_the_file_is_one_and_says_what_it_is(built, files, name):
     done = files(name)
     model = onnx.load(done.path, load_external_data=False)
     onnx.checker.check_model(model)
@@ -112,7 +94,7 @@ def test_half_keeps_pictures_in_float32(files, tmp_path):
     assert 1e-6 < off < TOLERANCES[torch.float16]
 
 
-def test_a_fixed_size_is_the_only_one(tmp_path):
+def test_a_fixed_size_is_the_only_one(built, tmp_path):
     network, path = built("nafnet"), tmp_path / "fixed.onnx"
     done = export(network, path, size=(20, 30))
     assert done.shape == ("batch", 3, 20, 30)
@@ -123,7 +105,7 @@ def test_a_fixed_size_is_the_only_one(tmp_path):
         restored(path, picture(1, 3, 20, 31))
 
 
-def test_the_network_stays_as_it_is(files):
+def test_the_network_stays_as_it_is(built, files):
     network = built("autoencoder").train()
     files("autoencoder")
     with pytest.raises(ParameterError):
@@ -134,19 +116,19 @@ def test_the_network_stays_as_it_is(files):
 class Changing(nn.Module):
     """Gives something else when it is traced."""
 
-    def __init__(self, offset):
+    def __init__(self, network, offset):
         super().__init__()
-        self.network, self.offset = built("autoencoder"), offset
+        self.network, self.offset = network, offset
 
     def forward(self, image):
         return self.network.forward_tile(image) + self.offset
 
 
 @pytest.mark.parametrize("offset", [0.1, float("nan")])
-def test_a_file_that_differs_is_not_left(tmp_path, monkeypatch, offset):
+def test_a_file_that_differs_is_not_left(built, tmp_path, monkeypatch, offset):
     path = tmp_path / "net.onnx"
     graph = exporting.onnx_graph
-    wrong = Changing(offset)
+    wrong = Changing(built("autoencoder"), offset)
     monkeypatch.setattr(
         exporting, "onnx_graph", lambda module, *rest, **more: graph(wrong, *rest, **more)
     )
@@ -163,7 +145,7 @@ def test_a_file_that_differs_is_not_left(tmp_path, monkeypatch, offset):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_that_exists_stays(tmp_path):
+def test_a_file_that_exists_stays(built, tmp_path):
     path = tmp_path / "net.onnx"
     path.write_bytes(b"before")
     with pytest.raises(OutputError, match="exists already"):
@@ -174,8 +156,8 @@ def test_a_file_that_exists_stays(tmp_path):
 @pytest.mark.parametrize(
     ("network", "size", "message"),
     [
-        (built("nafnet"), (0, 8), "size must be"),
-        (built("autoencoder"), (64, 128), "size of the autoencoder must be that of its tiles"),
+        (NAFNet(4, [1], 1, [1]), (0, 8), "size must be"),
+        (Autoencoder(2, 4), (64, 128), "size of the autoencoder must be that of its tiles"),
         (DPANet(width=4, blocks=1, blind=False), None, "prior of a calibrated lens"),
     ],
 )
@@ -185,7 +167,7 @@ def test_what_cannot_be_exported_is_refused_at_once(tmp_path, network, size, mes
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_onnx_the_extra_is_named(tmp_path, monkeypatch):
+def test_without_onnx_the_extra_is_named(built, tmp_path, monkeypatch):
     def without(name):
         raise ModuleNotFoundError(name)
 

@@ -54,8 +54,12 @@ def test_widths_come_from_the_shapes(widths):
 
 def test_shapes_that_do_not_fit_are_named():
     shapes = shapes_of(small())
-    with pytest.raises(WeightsError, match=r"shallow_feat1.0.weight, .* got \[0, 0, 0\]"):
+    with pytest.raises(WeightsError, match=r"shallow_feat1.0.weight must .*, and is missing"):
         MPRNet.from_shapes({})
+    with pytest.raises(WeightsError, match=r"concat23.weight must .* four axes, got \(9,\)"):
+        MPRNet.from_shapes({**shapes, "concat23.weight": (9,)})
+    with pytest.raises(WeightsError, match=r"and no fewer in the second and third, got \[3, "):
+        MPRNet.from_shapes({**shapes, "shallow_feat1.0.weight": (3, 3, 3, 3)})
     with pytest.raises(WeightsError, match=r"tail.weight missing"):
         MPRNet.from_shapes({name: shape for name, shape in shapes.items() if name != "tail.weight"})
     with pytest.raises(WeightsError, match=r"tail.bias unknown"):

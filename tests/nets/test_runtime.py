@@ -5,34 +5,14 @@ import threading
 
 import pytest
 import torch
-from torch import nn
 
 from unblur.errors import MissingDependency, ParameterError
 from unblur.nets import runtime
-from unblur.nets.autoencoder import Autoencoder
-from unblur.nets.dpanet import DPANet
-from unblur.nets.mprnet import MPRNet
-from unblur.nets.nafnet import NAFNet
 from unblur.nets.runtime import eager, extras, sized
 from unblur.nets.runtime import precision as precisions
 
 CPU = torch.device("cpu")
-BUILD = {
-    "mprnet": lambda: MPRNet(8, 4, 4),
-    "nafnet": lambda: NAFNet(4, [1], 1, [1]),
-    "dpanet": lambda: DPANet(width=4, blocks=1, prior_blocks=1),
-    "autoencoder": lambda: Autoencoder(2, 4),
-}
-
-
-def built(name):
-    """With weights all of which have a say."""
-    torch.manual_seed(0)
-    network = BUILD[name]().eval()
-    for entry in network.parameters():
-        if entry.numel() > 1 and not entry.any():
-            nn.init.normal_(entry, std=0.1)
-    return network
+NAMES = ["mprnet", "nafnet", "dpanet", "dpanet-squares", "autoencoder"]
 
 
 def picture(*shape):
@@ -48,9 +28,9 @@ def psnr(found, wanted):
     return float(-10 * (found - wanted).square().mean().log10())
 
 
-@pytest.mark.parametrize("name", BUILD)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [(1, 1), (37, 46)])
-def test_pytorch_in_float32_is_the_network(name, size):
+def test_pytorch_in_float32_is_the_network(built, name, size):
     network, image = built(name), picture(2, 3, *size)
     runner = runtime.start(network, device=CPU, backend="torch", precision="float32")
     found = runner(image)
@@ -61,7 +41,7 @@ def test_pytorch_in_float32_is_the_network(name, size):
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
 @pytest.mark.parametrize("name", ["nafnet", "autoencoder"])
-def test_other_backends_in_float32_are_the_network(backend, name):
+def test_other_backends_in_float32_are_the_network(built, backend, name):
     network = built(name)
     runner = runtime.start(network, device=CPU, backend=backend, precision="float32")
     image = picture(2, 3, 30, 150)
@@ -70,7 +50,7 @@ def test_other_backends_in_float32_are_the_network(backend, name):
     assert (runner.name, runner.precision) == (backend, "float32")
 
 
-def test_local_statistics_go_through_a_graph():
+def test_local_statistics_go_through_a_graph(built):
     network = built("nafnet").local(16)
     image = picture(1, 3, 40, 36)
     runner = runtime.start(network, device=CPU, backend="openvino", precision="float32")
@@ -79,8 +59,8 @@ def test_local_statistics_go_through_a_graph():
     assert (wanted - itself(built("nafnet"), image)).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("name", BUILD)
-def test_bfloat16_is_close(name):
+@pytest.mark.parametrize("name", NAMES)
+def test_bfloat16_is_close(built, name):
     network, image = built(name), picture(1, 3, 45, 64)
     runner = runtime.start(network, device=CPU, precision="bfloat16")
     assert runner.precision == "bfloat16"
@@ -88,7 +68,7 @@ def test_bfloat16_is_close(name):
     assert 45 < psnr(runner(image), wanted) < 120
 
 
-def test_pictures_of_a_batch_do_not_meet():
+def test_pictures_of_a_batch_do_not_meet(built):
     runner = runtime.start(built("mprnet"), device=CPU)
     images = picture(3, 3, 24, 40)
     together = runner(images)
@@ -96,7 +76,7 @@ def test_pictures_of_a_batch_do_not_meet():
         assert (runner(image[None])[0] - restored).abs().max() < 1e-2
 
 
-def test_auto_follows_the_processor_and_what_comes_out(monkeypatch):
+def test_auto_follows_the_processor_and_what_comes_out(built, monkeypatch):
     network = built("autoencoder")
     monkeypatch.setattr(precisions, "has_bfloat16", lambda device: True)
     assert runtime.start(network, device=CPU).precision == "bfloat16"
@@ -107,11 +87,11 @@ def test_auto_follows_the_processor_and_what_comes_out(monkeypatch):
     assert runtime.start(network, device=CPU).precision == "float32"
 
 
-def test_auto_is_pytorch():
+def test_auto_is_pytorch(built):
     assert runtime.start(built("autoencoder"), device=CPU).name == "torch"
 
 
-def test_what_is_given_stays_as_it_is():
+def test_what_is_given_stays_as_it_is(built):
     network, image = built("mprnet"), picture(1, 3, 16, 16)
     state = {name: entry.clone() for name, entry in network.state_dict().items()}
     kept = image.clone()
@@ -123,7 +103,7 @@ def test_what_is_given_stays_as_it_is():
     assert torch.equal(image, kept)
 
 
-def test_time_and_memory_are_told():
+def test_time_and_memory_are_told(built):
     network = built("nafnet")
     runner = runtime.start(network, device=CPU, precision="float32")
     assert runner.seconds_per_megapixel is None
@@ -134,7 +114,7 @@ def test_time_and_memory_are_told():
     assert runner.bytes_per_pixel >= network.spec.bytes_per_pixel
 
 
-def test_graphs_of_the_last_sizes_are_kept(monkeypatch):
+def test_graphs_of_the_last_sizes_are_kept(built, monkeypatch):
     made = []
 
     class Counting(sized.SizedRunner):
@@ -151,7 +131,7 @@ def test_graphs_of_the_last_sizes_are_kept(monkeypatch):
     assert [shape[-1] for shape in made] == [5, 6, 7, 6]
 
 
-def test_threads_share_a_runner():
+def test_threads_share_a_runner(built):
     network, image = built("autoencoder"), picture(1, 3, 128, 128)
     runner = runtime.start(network, device=CPU, backend="openvino", precision="float32")
     wanted, found = itself(network, image), []
@@ -168,7 +148,7 @@ def test_threads_share_a_runner():
     ("backend", "absent"),
     [("onnx", "onnxruntime"), ("onnx", "onnxscript"), ("openvino", "openvino")],
 )
-def test_a_missing_package_names_the_extra(monkeypatch, backend, absent):
+def test_a_missing_package_names_the_extra(built, monkeypatch, backend, absent):
     def without(name):
         if name == absent:
             raise ModuleNotFoundError(name)
@@ -189,12 +169,12 @@ def test_a_missing_package_names_the_extra(monkeypatch, backend, absent):
         ({"backend": "openvino", "device": torch.device("cuda")}, "computes on the CPU only"),
     ],
 )
-def test_what_there_is_not_is_refused(options, message):
+def test_what_there_is_not_is_refused(built, options, message):
     with pytest.raises(ParameterError, match=message):
         runtime.start(built("autoencoder"), **{"device": CPU, **options})
 
 
-def test_what_openvino_has_not_is_refused(monkeypatch):
+def test_what_openvino_has_not_is_refused(built, monkeypatch):
     module = importlib.import_module("unblur.nets.runtime.openvino")
     monkeypatch.setattr(module, "has_precision", lambda precision: precision == "float32")
     start = lambda precision: runtime.start(  # noqa: E731
@@ -206,7 +186,7 @@ def test_what_openvino_has_not_is_refused(monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (1, 1, 8, 8), (1, 3, 0, 8)])
-def test_what_is_no_picture_is_refused(shape):
+def test_what_is_no_picture_is_refused(built, shape):
     runner = runtime.start(built("autoencoder"), device=CPU)
     with pytest.raises(ParameterError, match=r"image must be \(B, 3, h, w\)"):
         runner(torch.zeros(shape))
@@ -225,3 +205,52 @@ def test_what_is_no_picture_is_refused(shape):
 def test_where_additions_replace_multiplications(monkeypatch, features, dtype, answer):
     monkeypatch.setattr(eager, "cpu_features", lambda: features)
     assert eager._additions_pay(dtype) is answer
+
+
+class Recording:
+    """Stands for a graph of a GPU, which there need not be one of."""
+
+    made: list[torch.Size]
+
+    def __init__(self, network, image):
+        self.made.append(image.shape)
+        self.network, self.given = network, image
+
+    def __call__(self, image):
+        assert image.shape == self.given.shape
+        return self.network(image)
+
+
+def on_a_gpu(built, monkeypatch, kind):
+    """A runner that takes the CPU for a device whose work is recorded."""
+    monkeypatch.setattr(eager, "_Graph", kind)
+    runner = runtime.start(built("nafnet"), device=CPU, precision="float32")
+    assert not runner.records
+    runner.records = True
+    return runner
+
+
+def test_a_size_that_comes_twice_is_recorded(built, monkeypatch):
+    monkeypatch.setattr(Recording, "made", [], raising=False)
+    runner = on_a_gpu(built, monkeypatch, Recording)
+    for width in (16, 24, 16, 16, 16, 24, 16, 24, 24, 24):
+        image = picture(1, 3, 16, width)
+        assert (runner(image) - itself(built("nafnet"), image)).abs().max() < 1e-5
+    assert [shape[-1] for shape in Recording.made] == [16, 24]
+    monkeypatch.setattr(eager, "_RECORDED", 100)
+    runner(picture(1, 3, 16, 32))
+    runner(picture(1, 3, 16, 32))
+    assert len(Recording.made) == 2
+
+
+def test_what_cannot_be_recorded_runs_all_the_same(built, monkeypatch):
+    tried = []
+
+    def refuse(network, image):
+        tried.append(image.shape)
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    runner, image = on_a_gpu(built, monkeypatch, refuse), picture(1, 3, 16, 16)
+    found = [runner(image) for _ in range(4)]
+    assert len(tried) == 1
+    assert torch.equal(found[0], found[3])

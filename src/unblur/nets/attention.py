@@ -101,14 +101,16 @@ class ImageFusion(nn.Module):
         tensor([0.5000], grad_fn=...)
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, colours: int = 3) -> None:
         super().__init__()
         self.level = Gate(channels, 1)
-        self.enlarge = nn.ConvTranspose2d(3, 3, 4, stride=2, padding=3, bias=False)
+        self.enlarge = nn.ConvTranspose2d(colours, colours, 4, stride=2, padding=3, bias=False)
         self.scale = nn.Parameter(torch.ones(()))
         weights = torch.tensor([0.25, 0.75, 0.75, 0.25])
         with torch.no_grad():
-            self.enlarge.weight.copy_(torch.eye(3)[..., None, None] * torch.outer(weights, weights))
+            self.enlarge.weight.copy_(
+                torch.eye(colours)[..., None, None] * torch.outer(weights, weights)
+            )
 
     def forward(self, features: Tensor, coarse: Tensor, fine: Tensor) -> Tensor:
         """Blend.

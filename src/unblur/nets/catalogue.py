@@ -8,12 +8,13 @@ import torch
 
 from unblur.errors import ParameterError
 from unblur.nets.autoencoder import Autoencoder
+from unblur.nets.deepwiener import DeepWiener
 from unblur.nets.dpanet import WIDTHS, DPANet
 from unblur.nets.mprnet import MPRNet
 from unblur.nets.nafnet import NAFNet
 from unblur.nets.network import Network
 
-__all__ = ["NETWORKS", "Variant", "find"]
+__all__ = ["NETWORKS", "Variant", "find", "name_of"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ NETWORKS = (
     Variant("nafnet", "64", NAFNet, {"width": 64}),
     *(Variant("dpanet", size, DPANet, {"width": width}) for size, width in WIDTHS.items()),
     Variant("autoencoder", "128", Autoencoder),
+    Variant("deep-wiener", "16", DeepWiener),
 )
 
 
@@ -76,3 +78,13 @@ def find(name: str, variant: str | None = None) -> Variant:
     raise ParameterError(
         f"network must be one of {known}, got {name if variant is None else f'{name} {variant}'}"
     )
+
+
+def name_of(network: Network) -> str:
+    """Give the name of a network's architecture.
+
+    Example:
+        >>> name_of(find("nafnet").build(device="meta"))
+        'nafnet'
+    """
+    return next(each.name for each in NETWORKS if each.architecture is type(network))

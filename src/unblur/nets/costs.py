@@ -32,7 +32,8 @@ def costs(network: nn.Module, size: tuple[int, int]) -> Costs:
     depends on the size.
 
     Args:
-        network: takes pictures (1, 3, H, W); its weights may be on any device, "meta" included.
+        network: takes pictures (1, 3, H, W), or as many channels as its `channels` says; its
+            weights may be on any device, "meta" included.
         size: (height, width).
 
     Example:
@@ -44,7 +45,7 @@ def costs(network: nn.Module, size: tuple[int, int]) -> Costs:
     """
     entries = chain(network.named_parameters(), network.named_buffers())
     bare = {name: entry.to("meta") for name, entry in entries}
-    picture = torch.empty(1, 3, *size, device="meta")
+    picture = torch.empty(1, getattr(network, "channels", 3), *size, device="meta")
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         functional_call(network, bare, (picture,))
     parameters = sum(entry.numel() for entry in network.parameters())

@@ -65,6 +65,7 @@ class DPA(nn.Module):
     Args:
         width: channels at the finest level.
         blocks: K, residual blocks of a module.
+        colours: channels of the picture.
 
     Example:
         >>> import torch
@@ -75,18 +76,20 @@ class DPA(nn.Module):
         True
     """
 
-    def __init__(self, *, width: int = 16, blocks: int = 10) -> None:
+    def __init__(self, *, width: int = 16, blocks: int = 10, colours: int = 3) -> None:
         super().__init__()
         widths = level_widths(width)
-        self.encoder = Encoder(3, width, blocks=blocks)
+        self.encoder = Encoder(colours, width, blocks=blocks)
         self.attend = nn.ModuleList(
             SelfAttention(each, share=0.5**level) for level, each in enumerate(widths)
         )
         self.attend_prior = nn.ModuleList(PriorAttention(each) for each in widths)
-        self.fuse_picture = nn.ModuleList(ImageFusion(each) for each in widths[:-1])
-        self.extract = nn.ModuleList(FeatureExtraction(3, each) for each in widths[:-1])
+        self.fuse_picture = nn.ModuleList(
+            ImageFusion(each, colours=colours) for each in widths[:-1]
+        )
+        self.extract = nn.ModuleList(FeatureExtraction(colours, each) for each in widths[:-1])
         self.fuse = nn.ModuleList(FeatureFusion(each) for each in widths[:-1])
-        self.change = nn.ModuleList(nn.Conv2d(each, 3, 3, padding=1) for each in widths)
+        self.change = nn.ModuleList(nn.Conv2d(each, colours, 3, padding=1) for each in widths)
         for parameter in self.change.parameters():
             nn.init.zeros_(parameter)
 

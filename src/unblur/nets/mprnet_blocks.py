@@ -69,7 +69,9 @@ class AttentionBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Change features (B, C, H, W)."""
         change = self.body(features)
-        return torch.addcmul(features, change, self.CA(change))
+        # Nobody else has `change`, so the result may take its place where none is to be learnt.
+        place = None if change.requires_grad else change
+        return torch.addcmul(features, change, self.CA(change), out=place)
 
 
 class _Down(nn.Module):
@@ -214,15 +216,20 @@ class OriginalResolution(nn.Module):
         self.conv_enc1, self.conv_enc2, self.conv_enc3 = (conv(first, channels, 1) for _ in "123")
         self.conv_dec1, self.conv_dec2, self.conv_dec3 = (conv(first, channels, 1) for _ in "123")
 
-    def forward(self, features: Tensor, encoded: Levels, decoded: Levels) -> Tensor:
-        """Refine features (B, C, H, W) with both sides of stage 2."""
-        features = self.orb1(features)
-        features = features + self.conv_enc1(encoded[0]) + self.conv_dec1(decoded[0])
-        # The two sides are scaled as one.
-        half = self.conv_enc2(self.up_enc1(encoded[1])) + self.conv_dec2(self.up_dec1(decoded[1]))
-        features = self.orb2(features) + _doubled(half)
-        quarter = self.conv_enc3(self.up_enc2(encoded[2])) + self.conv_dec3(
-            self.up_dec2(decoded[2])
+    def gather(self, encoded: Levels, decoded: Levels) -> Levels:
+        """What is added after each group, of both sides of stage 2, at the resolution it has.
+
+        The two sides are scaled as one.
+        """
+        return (
+            self.conv_enc1(encoded[0]) + self.conv_dec1(decoded[0]),
+            self.conv_enc2(self.up_enc1(encoded[1])) + self.conv_dec2(self.up_dec1(decoded[1])),
+            self.conv_enc3(self.up_enc2(encoded[2])) + self.conv_dec3(self.up_dec2(decoded[2])),
         )
+
+    def forward(self, features: Tensor, found: Levels) -> Tensor:
+        """Refine features (B, C, H, W) with what `gather` gave."""
+        features = self.orb1(features) + found[0]
+        features = self.orb2(features) + _doubled(found[1])
         refined: Tensor = self.orb3(features)
-        return refined + _doubled(_doubled(quarter))
+        return refined + _doubled(_doubled(found[2]))

@@ -47,11 +47,13 @@ class Network(nn.Module, PyTorchModelHubMixin, library_name="unblur"):
     Attributes:
         title: the architecture's name.
         licence: of the weights that are published for it; the code here is the project's own.
+        channels: of what it takes: 3, a picture, where it is not said otherwise.
         sha256: of the file that the weights were loaded from; None where they came otherwise.
     """
 
     title: ClassVar[str]
     licence: ClassVar[str]
+    channels: ClassVar[int] = 3
     sha256: str | None = None
 
     @property
@@ -123,7 +125,10 @@ class Network(nn.Module, PyTorchModelHubMixin, library_name="unblur"):
         self.expect({name: tuple(tensor.shape) for name, tensor in state.items()})
         for name, tensor in state.items():
             if not torch.isfinite(tensor).all():
-                raise WeightsError(f"weights of {self.title} are damaged: {name} is not finite")
+                raise WeightsError(
+                    f"weights of {self.title} are damaged: {name} holds NaN or infinity; download "
+                    "or copy the file again, or ask who trained them for whole ones"
+                )
         # What is missing is an entry that has another name too: `expect` saw to it.
         self.load_state_dict(dict(state), strict=False)
         return self

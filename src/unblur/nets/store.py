@@ -43,7 +43,7 @@ class Entry:
         shipped: whether they came with unblur.
         damage: what is wrong with the file, or None.
         notes: what was written down when they were added: "architecture", "licence", "source",
-            "file" and its "sha256", "date", "unblur" (the version), "config" (JSON).
+            "file" and its "source_sha256", "date", "unblur" (the version), "config" (JSON).
     """
 
     name: str

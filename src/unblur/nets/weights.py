@@ -30,6 +30,7 @@ __all__ = [
 
 _ARCHITECTURES = {variant.name: variant.architecture for variant in NETWORKS}
 
+_LISTED = "`unblur weights list` names those there are"
 _ORIGINS = {
     "mprnet": "model_deblurring.pth, linked from github.com/swz30/MPRNet,",
     "nafnet": "NAFNet-GoPro-width32.pth or -width64.pth, linked from "
@@ -38,7 +39,7 @@ _ORIGINS = {
 
 
 def architecture(name: str) -> type[Network]:
-    """Give the architecture of weights from their name: the part before the first dash.
+    """Give the architecture of weights from their name, which begins with it.
 
     Raises:
         ParameterError: There is no such architecture.
@@ -47,13 +48,18 @@ def architecture(name: str) -> type[Network]:
         >>> architecture("nafnet-gopro-32").title
         'NAFNet'
     """
-    first = name.partition("-")[0]
-    if first not in _ARCHITECTURES:
+    first = _family(name)
+    if first is None:
         raise ParameterError(
             f"the name of weights must begin with {', '.join(_ARCHITECTURES)}, such as "
             f"mprnet-gopro, got {name!r:.80}"
         )
     return _ARCHITECTURES[first]
+
+
+def _family(name: str) -> str | None:
+    """The name of an architecture that is all of `name`, or what stands before a dash of it."""
+    return next((each for each in _ARCHITECTURES if f"{name}-".startswith(f"{each}-")), None)
 
 
 def add(
@@ -84,12 +90,12 @@ def add(
     found = open_checkpoint(file)
     network = _checked(kind, found.state, shown(file))
     notes = {
-        "architecture": name.partition("-")[0],
+        "architecture": _family(name) or "",
         "name": name,
         "licence": licence or _unstated(name, kind),
         "source": source or "",
         "file": shown(os.path.basename(file)),
-        "sha256": found.sha256,
+        "source_sha256": found.sha256,
         "date": datetime.now(UTC).date().isoformat(),
         "unblur": __version__,
         "config": json.dumps(network._hub_mixin_config),  # noqa: SLF001 - what save_pretrained writes
@@ -140,7 +146,7 @@ def weights_path(name: str) -> Path:
     """Give the file of the weights `name`.
 
     Raises:
-        ParameterError: The name is none for weights.
+        ParameterError: It cannot be a name.
         WeightsError: There are none; says how to get them.
 
     Example:
@@ -148,15 +154,17 @@ def weights_path(name: str) -> Path:
         Traceback (most recent call last):
         unblur.errors.WeightsError: there are no weights named mprnet-nothing: download ...
     """
-    kind = architecture(store.check_name(name))
     path = store.find(name)
     if path is None:
-        raise WeightsError(f"there are no weights named {name}: {_advice(name, kind)}")
+        raise WeightsError(f"there are no weights named {name}: {_advice(name)}")
     return path
 
 
-def _advice(name: str, kind: type[Network]) -> str:
-    origin = _ORIGINS.get(name.partition("-")[0])
+def _advice(name: str) -> str:
+    family = _family(name)
+    if family is None:
+        return f"{_LISTED}, and all begin with {', '.join(_ARCHITECTURES)}"
+    kind, origin = _ARCHITECTURES[family], _ORIGINS.get(family)
     if origin is None:
         return (
             f"none are published for {kind.title}, so ask who trained some for their file, and run "
@@ -195,12 +203,14 @@ def locate(source: str | os.PathLike[str]) -> str | os.PathLike[str]:
         Traceback (most recent call last):
         unblur.errors.WeightsError: there is no file or folder 'no/such/file', and ...
     """
+    nothing = f"there is no file or folder {shown(source)!r}, and no weights have that name"
     try:
         return weights_path(os.fspath(source))
     except ParameterError:  # not a name
-        missing = f"there is no file or folder {shown(source)!r}, and no weights have that name"
+        missing = f"{nothing}: {_LISTED}"
     except WeightsError as error:
-        missing = str(error)
+        known = _family(os.fspath(source)) is not None
+        missing = str(error) if known else f"{nothing}: {_LISTED}"
     if not os.path.lexists(source):
         raise WeightsError(missing)
     return source

@@ -2,7 +2,6 @@
 
 import copy
 import threading
-from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -16,6 +15,9 @@ __all__ = ["TorchRunner", "prepared"]
 
 # Measured with all four networks: of what float32 holds at the peak.
 _SHARE = {torch.float32: 1.1, torch.bfloat16: 0.7, torch.float16: 0.7}
+
+# Values of pictures, 2.8 megapixels, up to which giving a GPU its work one by one is felt.
+_RECORDED = 1 << 23
 
 
 def prepared(network: Network, device: torch.device, dtype: torch.dtype) -> Network:
@@ -47,14 +49,13 @@ class TorchRunner(Runner):
     """A network in PyTorch.
 
     On a CPU convolutions are compiled for the processor by oneDNN, and 94 % of the time is theirs:
-    `torch.compile` gains nothing that the first picture would not pay for. On a GPU pictures of
-    `tile` are one recorded graph.
+    `torch.compile` gains nothing that the first picture would not pay for. On a GPU the work for a
+    size that comes twice in a row, as tiles do, is recorded, so that it is given to the GPU as one.
 
     Args:
         network: what `prepared` gave.
         device: where it is.
         dtype: that it computes in.
-        tile: (height, width) of most pictures, for a GPU.
     """
 
     name = "torch"
@@ -64,34 +65,48 @@ class TorchRunner(Runner):
         network: Network,
         device: torch.device,
         dtype: torch.dtype,
-        tile: tuple[int, int] | None = None,
     ) -> None:
         self.network, self.device = network, device
         self.precision = str(dtype).removeprefix("torch.")
         self.bytes_per_pixel = round(network.spec.bytes_per_pixel * _SHARE[dtype])
+        self.records = device.type == "cuda"
+        self.recording = threading.Lock()
         self.graph: _Graph | None = None
-        if device.type == "cuda" and tile is not None:
-            # Some work cannot be recorded, such as what waits for the CPU.
-            with suppress(RuntimeError):
-                self.graph = _Graph(network, device, tile)
+        self.latest = torch.Size()
 
     def _run(self, image: Tensor) -> Tensor:
         given = image.to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
-            if self.graph is not None and given.shape == self.graph.given.shape:
-                return self.graph(given)
-            restored: Tensor = self.network(given)
+            graph = self._recorded(given)
+            restored: Tensor = (self.network if graph is None else graph)(given)
             return restored
+
+    def _recorded(self, image: Tensor) -> "_Graph | None":
+        """Give the graph for pictures like this one, if it is worth one."""
+        if not self.records or image.numel() > _RECORDED:
+            return None
+        with self.recording:
+            if self.graph is not None and self.graph.given.shape == image.shape:
+                return self.graph
+            again, self.latest = self.latest == image.shape, image.shape
+            if not again:
+                return None
+            self.graph = None  # what it holds is free before the next is made
+            try:
+                self.graph = _Graph(self.network, image)
+            except RuntimeError:
+                # Some work cannot be recorded, such as what waits for the CPU; or memory is short.
+                self.records = False
+            return self.graph
 
 
 class _Graph:
-    """What a GPU does for one picture of a size, recorded once."""
+    """What a GPU does for pictures of a size, recorded once."""
 
-    def __init__(self, network: Network, device: torch.device, tile: tuple[int, int]) -> None:
+    def __init__(self, network: Network, image: Tensor) -> None:
+        device = image.device
         self.lock = threading.Lock()
-        self.given = torch.zeros(1, 3, *tile, device=device).contiguous(
-            memory_format=torch.channels_last
-        )
+        self.given = image.clone(memory_format=torch.channels_last)
         self.graph = torch.cuda.CUDAGraph()
         side = torch.cuda.Stream(device)
         side.wait_stream(torch.cuda.current_stream(device))

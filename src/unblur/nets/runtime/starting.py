@@ -25,7 +25,6 @@ def start(
     device: torch.device,
     backend: Backend = "auto",
     precision: Precision = "auto",
-    tile: tuple[int, int] | None = None,
 ) -> Runner:
     """Make a network ready to run.
 
@@ -37,7 +36,6 @@ def start(
             two cores it is the quickest, and starts at once.
         precision: "auto" is bfloat16 where the device is quicker with it and a picture that is
             tried comes out the same to 60 dB, else float32. "onnx" has float32 only.
-        tile: (height, width) that most pictures will have; a GPU records its work for that size.
 
     Raises:
         ParameterError: There is no such backend or precision, or not on this device.
@@ -55,7 +53,7 @@ def start(
     if precision not in PRECISIONS:
         raise ParameterError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if backend in ("auto", "torch"):
-        return _torch(network, device, precision, tile)
+        return _torch(network, device, precision)
     if device.type != "cpu":
         raise ParameterError(f"backend {backend} computes on the CPU only, got device {device}")
     require(backend, f"backend {backend}")
@@ -64,17 +62,15 @@ def start(
     return _openvino(network, precision)
 
 
-def _torch(
-    network: Network, device: torch.device, precision: Precision, tile: tuple[int, int] | None
-) -> Runner:
+def _torch(network: Network, device: torch.device, precision: Precision) -> Runner:
     if precision != "auto":
         dtype = getattr(torch, precision)
-        return TorchRunner(prepared(network, device, dtype), device, dtype, tile)
+        return TorchRunner(prepared(network, device, dtype), device, dtype)
     if precisions.has_bfloat16(device):
         candidate = prepared(network, device, torch.bfloat16)
         if precisions.is_near(network, candidate, device):
-            return TorchRunner(candidate, device, torch.bfloat16, tile)
-    return TorchRunner(prepared(network, device, torch.float32), device, torch.float32, tile)
+            return TorchRunner(candidate, device, torch.bfloat16)
+    return TorchRunner(prepared(network, device, torch.float32), device, torch.float32)
 
 
 def _onnx(network: Network, precision: Precision) -> Runner:
