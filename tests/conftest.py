@@ -18,6 +18,13 @@ settings.load_profile("repeatable")
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Begin with one, whatever the test before has left: sums are rounded by their order."""
+    if torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of reference pictures and figures, which is not a part of the project."""
@@ -147,3 +154,24 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("UNBLUR_HOME", str(tmp_path / "nobody"))
     monkeypatch.setattr(store, "SHIPPED", tmp_path / "shipped")
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def object_store() -> Iterator[str]:
+    """The address of an S3 server on this machine, which every client here is led to."""
+    moto = pytest.importorskip("moto.server", reason="moto is not installed")
+    s3fs = pytest.importorskip("s3fs", reason="the extra s3 is not installed")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", address)
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        # A client that is kept from before would go on asking a server that has gone.
+        s3fs.S3FileSystem.clear_instance_cache()
+        yield address
+    s3fs.S3FileSystem.clear_instance_cache()
+    server.stop()

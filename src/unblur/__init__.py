@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from unblur.blur import Kernel as Kernel
     from unblur.blur import kernels as kernels
     from unblur.errors import UnblurError as UnblurError
+    from unblur.lens.profile import LensProfile as LensProfile
     from unblur.photo import Photo as Photo
     from unblur.photo import read as read
     from unblur.photo import write as write
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from unblur.restore.api import deblur as deblur
     from unblur.restore.api import estimate_kernel as estimate_kernel
     from unblur.restore.api import load as load
+    from unblur.restore.calibration import calibrate as calibrate
     from unblur.restore.catalogue import METHODS as METHODS
     from unblur.restore.synthesis import blur as blur
 
@@ -39,11 +41,13 @@ _HOMES = {
     "METHODS": "unblur.restore.catalogue",
     "Field": "unblur.blur",
     "Kernel": "unblur.blur",
+    "LensProfile": "unblur.lens.profile",
     "Photo": "unblur.photo",
     "Report": "unblur.restore.api",
     "Result": "unblur.restore.api",
     "UnblurError": "unblur.errors",
     "blur": "unblur.restore.synthesis",
+    "calibrate": "unblur.restore.calibration",
     "deblur": "unblur.restore.api",
     "errors": "unblur.errors",
     "estimate_kernel": "unblur.restore.api",

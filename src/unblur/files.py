@@ -1,6 +1,7 @@
 """Files, with care: only regular ones are read, and what is written appears whole or not at all."""
 
 import os
+import re
 import secrets
 import stat
 import time
@@ -8,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from unblur.errors import InputError, OutputError
+from unblur.failpoints import failpoint
 
-__all__ = ["AnyPath", "open_regular", "replacing", "shown", "write_whole"]
+__all__ = ["AnyPath", "open_regular", "replacing", "shown", "sweep", "write_whole"]
 
 AnyPath = str | os.PathLike[str] | os.PathLike[bytes]
 
 _LONGEST_NAME = 255
+_TEMPORARY = re.compile(r"\..*\.(\d+)\.[0-9a-f]{8}\.part", re.DOTALL)
 
 
 def shown(path: AnyPath) -> str:
@@ -107,10 +110,12 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[int]
     try:
         try:
             yield descriptor
+            failpoint("mid-write")
             _keep_mode(descriptor, target)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        failpoint("before-rename")
         _publish(temporary, target, label, overwrite=overwrite)
         _sync_folder(folder or ".")
     except OSError as error:
@@ -131,6 +136,45 @@ def write_whole(path: str | os.PathLike[str], content: bytes, *, overwrite: bool
         open(descriptor, "wb", closefd=False) as file,
     ):
         file.write(content)
+
+
+def sweep(folder: str) -> int:
+    """Remove the temporary files that processes left behind when they died, in all folders below.
+
+    Those of a process that still runs stay.
+
+    Returns:
+        How many there were.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as name:
+        ...     pathlib.Path(name, ".a.png.4194305.0123abcd.part").touch()
+        ...     sweep(name)
+        1
+    """
+    count, folders = 0, [folder]
+    while folders:
+        with suppress(OSError), os.scandir(folders.pop()) as scan:
+            for entry in scan:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif (match := _TEMPORARY.fullmatch(entry.name)) and _is_orphan(entry, match):
+                    with suppress(FileNotFoundError):
+                        os.unlink(entry.path)
+                        count += 1
+    return count
+
+
+def _is_orphan(entry: "os.DirEntry[str]", match: re.Match[str]) -> bool:
+    """Say whether the process that wrote a temporary file is gone, or another has its number."""
+    import psutil
+
+    try:
+        started = psutil.Process(int(match[1])).create_time()
+    except (psutil.Error, OverflowError):
+        return True
+    return bool(started > entry.stat(follow_symlinks=False).st_mtime)
 
 
 def _exists(label: str) -> OutputError:

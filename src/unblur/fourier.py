@@ -26,20 +26,25 @@ Size = tuple[int, int]
 
 
 @lru_cache(maxsize=4096)
-def fast_size(length: int) -> int:
+def fast_size(length: int, multiple_of: int = 1) -> int:
     """Return the smallest length >= `length` that the FFT transforms quickly.
 
     Lengths whose only prime factors are 2 to 13 are quick. Rows whose length in bytes is a multiple
     of 4096 are not: every row then starts in the same cache set (measured at 1024: 1.7 times slower
     than 1080), so those are passed over from 1024 on.
 
+    Args:
+        length: at least 1.
+        multiple_of: only multiples of this, whose prime factors are 2 to 13: real transforms of odd
+            sizes take twice as long as those of multiples of 8 (measured from 525 to 1100).
+
     Example:
-        >>> fast_size(1021), fast_size(17)
-        (1029, 18)
+        >>> fast_size(1021), fast_size(17), fast_size(1021, 8)
+        (1029, 18, 1040)
     """
-    candidate = max(length, 1)
+    candidate = -(-max(length, 1) // multiple_of) * multiple_of
     while not _is_smooth(candidate) or candidate % 1024 == 0:
-        candidate += 1
+        candidate += multiple_of
     return candidate
 
 

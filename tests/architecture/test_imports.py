@@ -8,11 +8,12 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "unblur"
 
-TOOLS = {"errors", "files", "progress"}
+TOOLS = {"errors", "failpoints", "files", "progress"}
 BELOW = TOOLS | {"fourier", "photo", "metrics", "nets"}
 ALLOWED = {
     "errors": set(),
-    "files": {"errors"},
+    "failpoints": set(),
+    "files": {"errors", "failpoints"},
     "progress": set(),
     "fourier": TOOLS,
     "photo": TOOLS,
@@ -23,14 +24,16 @@ ALLOWED = {
     "blind": BELOW | {"blur", "deconvolve"},
     "lens": BELOW | {"blur", "deconvolve"},
     "restore": BELOW | {"blur", "deconvolve", "blind", "lens"},
-    "jobs": TOOLS | {"photo", "blur", "restore"},
+    "jobs": TOOLS | {"photo", "blur", "lens", "restore"},
+    "service": TOOLS | {"photo", "blur", "lens", "restore", "jobs"},
     "datasets": TOOLS | {"photo", "blur"},
+    "train": BELOW | {"blur", "deconvolve", "blind", "datasets"},
     "evaluate": TOOLS | {"photo", "blur", "metrics", "datasets", "restore"},
     "cli": BELOW
     | {"blur", "deconvolve", "blind", "lens", "restore", "jobs", "unblur"}
-    | {"datasets", "evaluate"},
+    | {"datasets", "train", "evaluate", "service"},
     # The package itself names everything and loads nothing.
-    "unblur": BELOW | {"blur", "restore"},
+    "unblur": BELOW | {"blur", "lens", "restore"},
 }
 
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -61,7 +61,7 @@ def test_an_unknown_name_is_refused(
 
 
 @pytest.mark.parametrize(
-    "name", ["levin", "deconvolution", "shakes", "confidence", "homography", "noharm"]
+    "name", ["levin", "deconvolution", "shakes", "confidence", "homography", "noharm", "lenses"]
 )
 def test_absent_pictures_are_passed_over(
     benchmarks: ModuleType, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -69,12 +69,13 @@ def test_the_spectrum_of_too_small_a_picture_says_nothing(sharp: torch.Tensor) -
     assert spectral_agreement(sharp, torch.ones(151, 151) / 151**2) == 0
 
 
-def test_refinement_improves_a_kernel_of_half_the_size(sharp: torch.Tensor) -> None:
+@pytest.mark.parametrize("fresh", [1, 4])
+def test_refinement_improves_a_kernel_of_half_the_size(sharp: torch.Tensor, fresh: int) -> None:
     true = kernels.shake(size=19, seed=4)
     seen = shaken(sharp, true, 0.003)
     rough = true.resize(0.5)
     before = kernel_similarity(rough.resize(2.0), true)
-    found = refine(seen, rough.pixels, 2.0, Settings(), Pace(10.0, 1.0, 1.0, 8))
+    found = refine(seen, rough.pixels, 2.0, Settings(), Pace(10.0, 1.0, 1.0, 8, fresh))
     assert kernel_similarity(found, true) > before + 0.02
     np.testing.assert_allclose(float(found.sum()), 1, atol=1e-5)
     assert found.shape[0] == found.shape[1] <= 65

@@ -13,6 +13,7 @@ from unblur.blur import (
     jpeg,
     kernels,
 )
+from unblur.blur.noise_level import estimate_coarse_noise, noise_where_removed
 from unblur.errors import InputError, NonFiniteInput, ParameterError
 
 
@@ -205,3 +206,37 @@ def test_noise_in_photographs_is_recovered(shared, std):
         image = torch.from_numpy(iio.imread(path)).permute(2, 0, 1)[None].float() / 255
         noisy = add_noise(image, std, seeded()).clamp(0, 1)
         assert float(estimate_noise(noisy)) == pytest.approx(std, rel=0.15), path.name
+
+
+@pytest.mark.parametrize("std", [0.002, 0.01, 0.03])
+def test_noise_shows_where_the_blur_removes_the_picture(std):
+    kernel = kernels.disk(radius=6).pixels
+    blurred = Convolution.of(kernel, (160, 160), "reflect").forward(scene())
+    noisy = add_noise(blurred, std, seeded())
+    assert noise_where_removed(noisy, kernel) == pytest.approx(std, rel=0.15)
+    assert noise_where_removed(noisy, torch.stack([kernel, kernel])) == pytest.approx(std, rel=0.15)
+
+
+def test_a_blur_that_removes_nothing_shows_no_noise():
+    assert noise_where_removed(scene(), torch.ones(1, 1)) is None
+    assert noise_where_removed(scene(size=127), kernels.disk(radius=6).pixels) is None
+    assert noise_where_removed(scene(size=128), torch.ones(129, 129) / 129**2) is None
+
+
+@pytest.mark.parametrize("std", [0.003, 0.02])
+def test_white_noise_is_as_coarse_as_fine(std):
+    blurred = Convolution.of(kernels.disk(4).pixels, (160, 160), "reflect").forward(scene())
+    noisy = add_noise(blurred, std, seeded())
+    assert float(estimate_coarse_noise(noisy)) == pytest.approx(std, rel=0.25)
+
+
+def test_smoothed_noise_is_coarser_than_it_looks():
+    rng = np.random.default_rng(0)
+    noise = scipy.ndimage.gaussian_filter(rng.standard_normal((3, 160, 160)), (0, 1, 1)) * 0.04
+    noisy = torch.from_numpy(0.5 + noise).float()[None]
+    assert float(estimate_coarse_noise(noisy)) > 2 * float(estimate_noise(noisy))
+
+
+def test_coarse_noise_of_small_and_flat_pictures_is_none():
+    assert float(estimate_coarse_noise(torch.rand(1, 3, 7, 40))) == 0
+    assert float(estimate_coarse_noise(torch.full((1, 1, 32, 32), 0.5))) < 1e-6

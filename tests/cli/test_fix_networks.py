@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import unblur
 from unblur.nets import weights
@@ -69,10 +70,43 @@ def test_without_weights_nothing_begins(
     assert not png.with_name("photo.unblur.png").exists()
 
 
-def test_there_is_no_kernel_to_save(command: Command, png: Path) -> None:
-    answer = command("fix", png, "-m", "nafnet", "--save-kernel", png.with_name("k.tif"))
-    assert answer.code == 0
-    assert "there is no kernel to save" in answer.err
+@pytest.mark.parametrize("option", ["--kernel", "--save-kernel", "--kernel-size"])
+def test_a_network_has_no_kernel(command: Command, png: Path, option: str) -> None:
+    answer = command("fix", png, "-m", "nafnet", option, "9" if "size" in option else "k.tif")
+    assert answer.code == 2
+    assert answer.err.endswith(f"a network, which sees the blur by itself: leave out {option}\n")
+    assert not png.with_name("photo.unblur.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda home: home / "nafnet-gopro-32.pth", "use method 'nafnet' (-m nafnet)"),
+        (lambda home: home / "absent.pth", "`unblur weights list` names those there are"),
+        (lambda home: home, "holds no model.safetensors; save_pretrained writes it"),
+    ],
+)
+def test_wrong_weights_are_told_once(
+    command: Command, png: Path, tiny_weights: Path, make: Callable[[Path], Path], message: str
+) -> None:
+    other = png.with_name("other.png")
+    answer = command("fix", png, other, "-m", "mprnet", "--weights", make(tiny_weights))
+    assert answer.code == 1
+    assert answer.err.count("\n") == 1
+    assert answer.err.startswith("unblur: fix: ")
+    assert message in answer.err
+
+
+def test_weights_that_are_not_finite_are_named(command: Command, png: Path, tmp_path: Path) -> None:
+    from unblur.nets.nafnet import NAFNet
+
+    state = NAFNet(4, [1], 1, [1]).state_dict()
+    state["intro.weight"][0] = float("nan")
+    torch.save(state, tmp_path / "bad.pth")
+    answer = command("fix", png, "-m", "nafnet", "--weights", tmp_path / "bad.pth")
+    assert answer.code == 1
+    assert answer.err.startswith("unblur: fix: --weights: ")
+    assert "intro.weight holds NaN or infinity; download or copy the file again" in answer.err
 
 
 def test_means_over_all_of_a_large_picture_are_warned_about(

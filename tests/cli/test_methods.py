@@ -45,7 +45,7 @@ def test_an_unknown_method_is_refused(command: Callable[..., Any]) -> None:
 def test_what_is_not_ready_says_why(command: Callable[..., Any], no_weights: Path) -> None:
     answer = command("methods")
     assert answer.code == 0
-    assert answer.out.count(" is not ready: there are no weights named ") == 4
+    assert answer.out.count(" is not ready: there are no weights named ") == 5
     assert "`unblur weights add nafnet-gopro-32 FILE`" in answer.out
     entries = {entry["name"]: entry for entry in json.loads(command("methods", "--json").out)}
     assert entries["l0"]["ready"] is True

@@ -1,5 +1,6 @@
 """`unblur weights`: list, add, path, remove, and what each says when it cannot."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,8 @@ def test_from_nothing_to_a_list(command: Command, published: Path, home: Path) -
     assert entry["path"] == str(target)
     assert entry["size"] == target.stat().st_size
     assert entry["damage"] is None
+    assert entry["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
+    assert entry["source_sha256"] == hashlib.sha256(published.read_bytes()).hexdigest()
     assert entry["architecture"] == "autoencoder"
     assert command("weights", "remove", "autoencoder-x") == (0, "removed autoencoder-x\n", "")
     assert list(home.iterdir()) == []
@@ -77,6 +80,10 @@ def test_damaged_weights_are_listed(command: Command, home: Path) -> None:
         (("add", "unet-x", "{published}"), 2, "must begin with mprnet, nafnet"),
         (("add", "../x", "{published}"), 2, "must be 1 to 64 lower-case letters"),
         (("path", "mprnet-gopro"), 1, "`unblur weights add mprnet-gopro FILE`"),
+        (("path", "unet-x"), 1, "`unblur weights list` names those there are, and all begin with"),
+        (("path", "../x"), 2, "must be 1 to 64 lower-case letters"),
+        (("remove", "../x"), 2, "must be 1 to 64 lower-case letters"),
+        (("remove", "unet-x"), 1, "`unblur weights list` names those there are"),
         (("remove", "mprnet-gopro"), 1, "there are no weights named mprnet-gopro"),
     ],
 )

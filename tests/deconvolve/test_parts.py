@@ -6,11 +6,12 @@ import torch
 from scipy.fft import dctn
 
 from unblur.blur import Field, kernels
-from unblur.deconvolve.local_wiener import block_variance, wiener_in_blocks
+from unblur.deconvolve.blocks import block_variance, wiener_in_blocks
+from unblur.deconvolve.field_system import FieldSystem
 from unblur.deconvolve.loop import iterate
 from unblur.deconvolve.observation import observe
 from unblur.deconvolve.proximal import shrink_power, shrink_vector
-from unblur.deconvolve.system import FieldSystem, UniformSystem
+from unblur.deconvolve.uniform_system import UniformSystem
 from unblur.errors import UnblurError
 from unblur.fourier import gradient_power
 

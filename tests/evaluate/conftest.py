@@ -9,7 +9,7 @@ import scipy.ndimage
 from PIL import Image
 from skimage import data
 
-QUICK = "dpanet:backend=torch,precision=float32"
+QUICK = "dpanet:backend=torch,precision=float32,guard=false"
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from unblur.evaluate import Run, Store
 from unblur.evaluate.contender import INPUT, Contender
 from unblur.photo import Photo, write
 
-QUICK = "dpanet:backend=torch,precision=float32"
+QUICK = "dpanet:backend=torch,precision=float32,guard=false"
 Make = Callable[..., Path]
 
 pytestmark = pytest.mark.usefixtures("tiny_weights")

@@ -60,6 +60,29 @@ def test_pixels(shape: tuple[int, ...], kind: str, options: dict[str, Any]) -> N
     assert photo.alpha is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "coarse"),
+    [
+        ("JPEG", {"subsampling": "4:2:0"}, True),
+        ("JPEG", {"subsampling": "4:2:2"}, False),
+        ("JPEG", {"subsampling": "4:4:4"}, False),
+        ("PNG", {}, False),
+    ],
+)
+def test_coarse_colour(kind: str, options: dict[str, Any], coarse: bool) -> None:
+    assert read(saved(noise(40, 60, 3), kind, **options)).carried.coarse_colour == coarse
+    assert not read(saved(noise(40, 60), kind)).carried.coarse_colour
+
+
+@pytest.mark.parametrize("quality", [50, 85, 95, 100])
+@pytest.mark.parametrize("shape", [(40, 60, 3), (40, 60)], ids=["rgb", "grey"])
+def test_steps_of_a_jpeg(quality: int, shape: tuple[int, ...]) -> None:
+    data = saved(noise(*shape), "JPEG", quality=quality)
+    tables = Image.open(io.BytesIO(data)).quantization  # type: ignore[attr-defined]
+    assert read(data).carried.step == pytest.approx(sum(tables[0]) / 64)
+    assert read(saved(noise(*shape), "PNG")).carried.step == 0
+
+
 def test_interlaced_png() -> None:
     from unblur.photo import vips
 

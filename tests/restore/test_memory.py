@@ -108,6 +108,8 @@ def test_too_little_memory_says_how_much_is_missing() -> None:
     with pytest.raises(OutOfMemory, match=r"the least that.*raise max_memory by \d+ MB") as caught:
         unblur.deblur(picture(128), "tv", kernel=kernel, noise_std=0.01, max_memory="1MB")
     missing = int(re.findall(r"by (\d+) MB", str(caught.value))[0])
+    total = re.findall(r"\(--max-memory (\d+)MB\)", str(caught.value))
+    assert int(total[0]) == pytest.approx(1 + missing, abs=2)
     held = psutil.Process().memory_info().rss
     found = unblur.deblur(
         picture(128), "tv", kernel=kernel, noise_std=0.01, max_memory=held + (missing + 40) * 10**6

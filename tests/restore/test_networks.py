@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 import unblur
@@ -231,3 +232,50 @@ def test_pages_go_through_one_by_one(runner: Recorder, image: np.ndarray) -> Non
     found = unblur.deblur(pages, "nafnet")
     torch.testing.assert_close(found.image, pages)
     assert [len(seen) for seen in runner.seen] == [1, 1]
+
+
+@pytest.fixture(scope="module")
+def steps() -> np.ndarray:
+    """Squares of many greys."""
+    small = np.random.default_rng(0).random((12, 12, 3), dtype=np.float32)
+    return small.repeat(32, 0).repeat(32, 1)
+
+
+def soft(picture: np.ndarray) -> np.ndarray:
+    return np.asarray(gaussian_filter(picture, (2, 2, 0)))
+
+
+def sharpened(image: Tensor) -> Tensor:
+    """Far from right, and sharper."""
+    planes = gaussian_filter(image.numpy(), (0, 0, 2, 2))
+    return image + 1.5 * (image - torch.from_numpy(planes))
+
+
+def test_a_sharp_picture_stays_to_the_bit(steps: np.ndarray, runner: Recorder) -> None:
+    runner.work = torch.zeros_like
+    found = unblur.deblur(steps, "dpanet")
+    np.testing.assert_array_equal(found.image, steps)
+    assert "sharp: edges leave the network nothing to do" in (found.report.unchanged or "")
+    assert runner.seen == []
+    noise = np.random.default_rng(0).normal(0.5, 0.02, (40, 50)).astype(np.float32)
+    assert "there are none" in (unblur.deblur(noise, "dpanet").report.unchanged or "")
+
+
+def test_a_picture_that_gets_no_sharper_stays(steps: np.ndarray, runner: Recorder) -> None:
+    runner.work = lambda image: image * 0.9
+    found = unblur.deblur(soft(steps), "dpanet")
+    np.testing.assert_array_equal(found.image, soft(steps))
+    assert "not sharper: edges stay 2.0 pixels wide" in (found.report.unchanged or "")
+
+
+def test_what_gets_sharper_is_taken(steps: np.ndarray, runner: Recorder) -> None:
+    runner.work = sharpened
+    found = unblur.deblur(soft(steps), "dpanet")
+    assert found.report.unchanged is None
+    assert not np.array_equal(found.image, soft(steps))
+
+
+def test_the_guard_can_be_sent_away(steps: np.ndarray, runner: Recorder) -> None:
+    runner.work = lambda image: image * 0.9
+    found = unblur.deblur(steps, "dpanet", guard=False)
+    np.testing.assert_allclose(found.image, steps * 0.9, atol=1e-6)

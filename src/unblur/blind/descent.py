@@ -33,12 +33,14 @@ class Pace:
         last: the same at the last.
         gamma: of gamma.
         steps: how many iterations.
+        fresh: every so many predictions begin from nothing, the others with the one before.
     """
 
     first: float
     last: float
     gamma: float
     steps: int
+    fresh: int = 1
 
 
 @dataclass
@@ -143,11 +145,14 @@ def refine(
     blurred = taper_edges(grey, (inner // 2, inner // 2))
     gradients = Gradients.of(blurred)
     eased = replace(settings, gamma=pace.gamma * settings.gamma)
+    prediction: Tensor | None = None
     for step in range(pace.steps):
         report(progress, "kernel", step / pace.steps)
         share = step / max(pace.steps - 1, 1)
         weight = settings.lambda_min * pace.first ** (1 - share) * pace.last**share
-        fitted = _fit(predict(blurred, fitted, weight), gradients, [inner], eased)
+        start = prediction if step % pace.fresh else None
+        prediction = predict(blurred, fitted, weight, start=start)
+        fitted = _fit(prediction, gradients, [inner], eased)
     return Kernel(fitted).crop(side).pixels
 
 

@@ -20,10 +20,13 @@ _LEAST_SIDE = 3
 _SMALL = 25
 # The second candidate is refined too where it is less similar than this to the first.
 _ALIKE = 0.97
-# A refinement keeps to strong edges and smooth kernels at first, which is safe where the noise is
-# high or the blur not quite uniform, and then goes further, which a kernel near the truth gets
-# sharper by.
-_SAFE, _FURTHER = Pace(30.0, 5.0, 2.0, 12), Pace(5.0, 1.0, 1.0, 8)
+# A refinement keeps to strong edges and smooth kernels at first, which is safe where the blur is
+# not quite uniform, and then goes further, which a kernel near the truth gets sharper by.
+_CLEAN = Pace(30.0, 5.0, 2.0, 12), Pace(5.0, 1.0, 1.0, 8)
+# In a noisy plane going further would fit the noise, and the score would not see it. Predictions
+# that begin with the last one suit noise: without any they keep what the first kernels made.
+_NOISY = (Pace(30.0, 10.0, 4.0, 24, fresh=4),)
+_NOISE = 0.008
 # Where the score hardly tells them apart the safe one is taken: it may lose 1 dB, the other 5.
 _DOUBT = 0.05
 # Refinement looks at a square of so many kernel sides, and at least and at most so many pixels.
@@ -117,15 +120,18 @@ def estimate(
     # Costs compare on the same pixels only.
     largest = max(max(kernels[index].shape) for index in (first, *apart))
     window = _window(grey, round(largest * scale))
+    paces = _NOISY if noise >= _NOISE else _CLEAN
     for done, index in enumerate((first, *apart)):
         settled = replace(tried[index], kernel_size=settings.kernel_size)
         share = (1 - _COARSE) / (1 + len(apart))
-        shown = part(progress, _COARSE + done * share, _COARSE + (done + 1) * share)
-        safe = refine(window, kernels[index], scale, settled, _SAFE, progress=part(shown, 0, 0.5))
-        further = refine(window, safe, 1, settled, _FURTHER, progress=part(shown, 0.5, 1))
-        for kernel, doubt in ((safe, 0.0), (further, _DOUBT)):
+        kernel, grown = kernels[index], scale
+        for step, pace in enumerate(paces):
+            begin, each = _COARSE + done * share, share / len(paces)
+            shown = part(progress, begin + step * each, begin + (step + 1) * each)
+            kernel = refine(window, kernel, grown, settled, pace, progress=shown)
+            grown = 1.0
             score = rate(window, kernel, noise)
-            cost = score.cost + doubt
+            cost = score.cost + step * _DOUBT
             found.append(Estimate(kernel, score, settled, cost, _consensus(kernels, index)))
     report(progress, "kernel", 1.0)
     return min(found, key=lambda one: one.cost)

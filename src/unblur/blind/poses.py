@@ -158,20 +158,24 @@ def fit_poses(
         gamma: see above; larger is smoother.
         steps: of FISTA.
     """
-    frame_side = fast_size(2 * seen.target.shape[-1] - 1)
+    # The FFT takes twice as long for odd sides.
+    frame_side = fast_size(2 * seen.target.shape[-1] - 1, 4)
     frame = (frame_side, frame_side)
     basis = _basis(_drift(start.angles, points), frame)
     adjoint = (basis * shares[:, None]).conj().transpose(1, 2)
     power = (transfer_function(seen.autocorrelation, frame).real + gamma).flatten(1).T
-    normal = adjoint @ (basis * power[..., None])
+    # One contiguous row of frequencies for each pair of angles, (from, to, frequencies).
+    normal = (adjoint @ (basis * power[..., None])).permute(2, 1, 0).contiguous()
     cross = transfer_function(seen.target, frame).flatten(1).T
-    right = (adjoint @ cross[..., None])[..., 0]
+    right = (adjoint @ cross[..., None])[..., 0].T.unflatten(1, (frame_side, -1))
     own = start.weights.shape[-1]
+    wanted = _box(inverse(right, frame), own)
 
     def slope(weights: Tensor) -> Tensor:
-        spectrum = transfer_function(weights, frame).flatten(1).T
-        change = (normal @ spectrum[..., None])[..., 0] - right
-        return _box(inverse(change.T.unflatten(1, (frame_side, -1)), frame), own)
+        # The normal matrix does not know where the weights stand: a corner will do.
+        spectrum = torch.fft.rfft2(weights, s=frame).flatten(1)
+        blurred = inverse(_product(normal, spectrum).unflatten(1, (frame_side, -1)), frame)
+        return blurred[..., :own, :own] - wanted
 
     step = 1 / max(_largest(normal), 1e-12)
     weights = ahead = start.weights
@@ -186,15 +190,23 @@ def fit_poses(
     return Poses(weights, start.angles)
 
 
+def _product(normal: Tensor, vector: Tensor) -> Tensor:
+    """The matrices of all frequencies, (from, to, F), times the vectors of all, (from, F)."""
+    total = normal[0] * vector[0]
+    for row, factor in zip(normal[1:], vector[1:], strict=True):
+        total.addcmul_(row, factor)
+    return total
+
+
 def _largest(normal: Tensor) -> float:
-    """A little over the largest eigenvalue among Hermitian matrices (F, T, T)."""
+    """A little over the largest eigenvalue among Hermitian matrices (T, T, F)."""
     # Neighbouring angles hardly differ: nearly all of the first vector is along all ones.
-    vector = torch.ones_like(normal[..., :1])
-    vector[:, ::2] *= 1.1
-    length = vector.abs().square().sum(1, keepdim=True).sqrt()
+    vector = torch.ones_like(normal[0])
+    vector[::2] *= 1.1
+    length = vector.abs().square().sum(0).sqrt()
     for _ in range(_POWER_STEPS):
-        vector = normal @ (vector / length.clamp(min=1e-20))
-        length = vector.abs().square().sum(1, keepdim=True).sqrt()
+        vector = _product(normal, vector / length.clamp(min=1e-20))
+        length = vector.abs().square().sum(0).sqrt()
     return 1.05 * float(length.max())
 
 

@@ -16,10 +16,17 @@ _FIRST_RATIO = 16.0
 # out the same.
 _LAST_WEIGHT = 50.0
 _GROWTH = 2.0
+# Where an earlier prediction is at hand, its gradients take the place of the smaller values.
+_WARM = 1.0
 
 
 def predict(
-    blurred: Tensor, kernel: Tensor, weight: float | Tensor, *, last: float = _LAST_WEIGHT
+    blurred: Tensor,
+    kernel: Tensor,
+    weight: float | Tensor,
+    *,
+    last: float = _LAST_WEIGHT,
+    start: Tensor | None = None,
 ) -> Tensor:
     """Minimise |k * u - v|^2 + weight |grad u|_0 by half-quadratic splitting.
 
@@ -32,6 +39,8 @@ def predict(
         kernel: (..., h, w), odd sides: one, or a batch of them.
         weight: lambda > 0, or one a kernel; larger keeps fewer edges.
         last: of the values of beta: the larger, the nearer to the objective's own minimum.
+        start: u under a kernel and a weight close by, (..., H, W): beta then begins at 1, with the
+            gradients of this picture. A third of the work; what it once holds it hardly loses.
 
     Returns:
         u, (..., H, W).
@@ -49,11 +58,12 @@ def predict(
         size,
     )
     weights = torch.as_tensor(weight, dtype=blurred.dtype, device=blurred.device)[..., None, None]
-    beta = (_FIRST_RATIO * weights).clamp(max=last)
+    first = torch.full_like(weights, _WARM) if start is not None else _FIRST_RATIO * weights
+    beta = first.clamp(max=last)
     # Weights of a batch differ: each grows at a pace of its own, and all arrive together.
     steps = max(int(math.log(last / float(beta.min()), _GROWTH)), 0)
     growth = (last / beta) ** (1 / max(steps, 1))
-    image = problem.solve(beta, None)
+    image = problem.solve(beta, None) if start is None else start
     work = _Buffers(image)
     for _ in range(steps):
         beta = beta * growth

@@ -11,7 +11,8 @@ from unblur.blur.homography import (
     rotation_field,
 )
 from unblur.blur.kernel import Kernel, Record, validate_kernel
-from unblur.blur.noise import add_noise, add_poisson_gaussian, estimate_noise, jpeg
+from unblur.blur.noise import add_noise, add_poisson_gaussian, jpeg
+from unblur.blur.noise_level import estimate_noise
 from unblur.blur.operator import Convolution, Operator
 
 __all__ = [

@@ -16,11 +16,13 @@ from unblur.errors import ParameterError, WeightsError
 from unblur.jobs.files import save_text
 from unblur.jobs.job import STREAM, Job, Options
 from unblur.jobs.names import keep_apart
+from unblur.jobs.storage import is_remote
 
 if TYPE_CHECKING:
     from unblur.jobs.run import Outcome
+    from unblur.jobs.warm import Warm
 
-__all__ = ["fix", "register"]
+__all__ = ["check_method", "fix", "register"]
 
 _PAGES = (".html", ".htm")
 
@@ -36,6 +38,7 @@ def fix(
     method: o.MethodName = "l0",
     settings_: o.Setting = None,
     kernel: o.KernelFile = None,
+    lens: o.LensFile = None,
     kernel_size: o.KernelSize = None,
     roi: o.Region = None,
     mask: o.Mask = None,
@@ -72,6 +75,7 @@ def fix(
             max_memory=max_memory,
             tile=tile,
             kernel=kernel,
+            lens=lens,
             save_kernel=save_kernel,
             roi=region(roi),
             mask=mask,
@@ -91,13 +95,14 @@ def fix(
         jobs = _jobs(sources, output, suffix, Job("", "", method, values, chosen))
         _check_report(report, overwrite=overwrite)
         results = [] if in_place else [job.target for job in jobs]
-        keep_apart([*sources, kernel, mask], [*results, save_kernel, report])
+        keep_apart([*sources, kernel, lens, mask], [*results, save_kernel, report])
         _check_streams(jobs, as_json=as_json)
-        if output is not None and output.endswith(("/", os.sep)):
+        if output is not None and output.endswith(("/", os.sep)) and not is_remote(output):
             os.makedirs(output, exist_ok=True)
+        warm = _warm(jobs[0])
     usage.finish()
     failures = Failures(as_json=as_json)
-    outcomes = _work(jobs, failures, quiet=quiet, as_json=as_json)
+    outcomes = _work(jobs, warm, failures, quiet=quiet, as_json=as_json)
     if report is not None and outcomes:
         with failures.about(report):
             _save_report(report, outcomes, several=len(jobs) > 1, overwrite=overwrite)
@@ -107,25 +112,9 @@ def fix(
 def _jobs(sources: Sequence[str], output: str | None, suffix: str, common: Job) -> list[Job]:
     """Give one job a picture, after everything that can be checked before any work."""
     from unblur.jobs.plan import plan
-    from unblur.restore import catalogue
-    from unblur.restore.checks import check_device, check_settings
-    from unblur.restore.memory import parse_bytes
-    from unblur.restore.parameters import parse
 
     options = common.options
-    method = catalogue.find(common.method)
-    parameters: Any = parse(method.parameters, common.parameters)
-    check_device(options.device)
-    check_settings(strength=options.strength, tile=options.tile, seed=options.seed)
-    if options.max_memory is not None:
-        parse_bytes(options.max_memory)
-    if method.needs_kernel and options.kernel is None:
-        raise ParameterError(f"method {method.name} needs the blur: give --kernel FILE")
-    if method.needs_weights and options.kernel is not None:
-        raise ParameterError(f"method {method.name} is a network, and takes no --kernel")
-    ready, why = method.ready(parameters)
-    if not ready:
-        raise WeightsError(why)
+    method = check_method(common)
     if options.save_kernel is not None and len(sources) > 1:
         raise ParameterError("--save-kernel names one file: give it with one picture")
     targets = plan(
@@ -136,9 +125,56 @@ def _jobs(sources: Sequence[str], output: str | None, suffix: str, common: Job) 
         in_place=options.in_place,
     )
     return [
-        replace(common, source=source, target=target, method=method.name)
+        replace(common, source=source, target=target, method=method)
         for source, target in zip(sources, targets, strict=True)
     ]
+
+
+def check_method(common: Job) -> str:
+    """Check the method and what is set for it before any work, and give its name.
+
+    Raises:
+        UnblurError: The method cannot run here, or something does not go with it.
+    """
+    from unblur.jobs.storage import nearby
+    from unblur.restore import catalogue
+    from unblur.restore.checks import check_device, check_settings
+    from unblur.restore.lenses import check_lens
+    from unblur.restore.memory import parse_bytes
+    from unblur.restore.parameters import parse
+
+    near = nearby(common)
+    options = near.options
+    method = catalogue.find(near.method)
+    if method.needs_weights:
+        _check_no_kernel(near)
+    parameters: Any = parse(method.parameters, near.parameters)
+    check_device(options.device)
+    check_settings(strength=options.strength, tile=options.tile, seed=options.seed)
+    if options.max_memory is not None:
+        parse_bytes(options.max_memory)
+    check_lens(method, options.lens, options.kernel)
+    if method.needs_kernel and options.kernel is None and options.lens is None:
+        raise ParameterError(f"method {method.name} needs the blur: give --kernel FILE or --lens")
+    ready, why = method.ready(parameters)
+    if not ready:
+        raise WeightsError(why)
+    return method.name
+
+
+def _check_no_kernel(job: Job) -> None:
+    """Refuse what is about a kernel, which a network neither takes nor finds."""
+    given = {
+        "--kernel": job.options.kernel,
+        "--save-kernel": job.options.save_kernel,
+        "--kernel-size": job.parameters.get("kernel_size"),
+    }
+    for option, value in given.items():
+        if value is not None:
+            raise ParameterError(
+                f"method {job.method} is a network, which sees the blur by itself: leave out "
+                f"{option}"
+            )
 
 
 def _check_report(report: str | None, *, overwrite: bool) -> None:
@@ -160,13 +196,25 @@ def _check_streams(jobs: Sequence[Job], *, as_json: bool) -> None:
             raise ParameterError("the picture would go to the terminal: give -o a file")
 
 
-def _work(
-    jobs: Sequence[Job], failures: Failures, *, quiet: bool, as_json: bool
-) -> list["Outcome"]:
-    from unblur.jobs.run import run
+def _warm(job: Job) -> "Warm":
+    """Load a network before the first picture: what is wrong with its weights is said once."""
     from unblur.jobs.warm import Warm
+    from unblur.restore import catalogue
 
     warm = Warm()
+    if catalogue.find(job.method).needs_weights:
+        try:
+            warm.restorer(job)
+        except WeightsError as error:
+            raise WeightsError(f"--weights: {error}") from error
+    return warm
+
+
+def _work(
+    jobs: Sequence[Job], warm: "Warm", failures: Failures, *, quiet: bool, as_json: bool
+) -> list["Outcome"]:
+    from unblur.jobs.run import run
+
     outcomes: list[Outcome] = []
     for job in jobs:
         with failures.about(job.source), Bar(job.source, quiet=quiet) as bar:
@@ -193,6 +241,8 @@ def _show(outcome: "Outcome", *, as_json: bool) -> None:
 
 def _done(record: Mapping[str, Any]) -> str:
     kernel, words = record.get("kernel"), [str(record["method"])]
+    if (lens := record.get("lens")) is not None:
+        words.append(f"lens {_lens_words(lens)}")
     if kernel is not None:
         words.append(f"kernel {kernel['size'][1]} x {kernel['size'][0]}")
         if "grid" in kernel:
@@ -200,6 +250,12 @@ def _done(record: Mapping[str, Any]) -> str:
         if kernel.get("confidence") is not None:
             words.append(f"confidence {kernel['confidence']:.2f}")
     return ", ".join([*words, f"{record['seconds']:.1f} s"])
+
+
+def _lens_words(lens: Mapping[str, Any]) -> str:
+    """Its names, and the file with the beginning of its hash."""
+    names = [lens["camera"], lens["lens"], f"{lens['file']} {lens['sha256'][:8]}"]
+    return " / ".join(name for name in names if name.strip())
 
 
 def _json(value: object, indent: int | None = None) -> str:

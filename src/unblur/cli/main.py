@@ -12,7 +12,23 @@ from typing import Annotated, NoReturn
 import typer
 
 from unblur import __version__
-from unblur.cli import blur, demo, evaluate, export, fix, kernel, methods, networks, weights
+from unblur.cli import (
+    batch,
+    blur,
+    demo,
+    evaluate,
+    experiment,
+    export,
+    fix,
+    kernel,
+    lens,
+    methods,
+    networks,
+    serve,
+    train,
+    weights,
+    worker,
+)
 from unblur.cli.arguments import hyphens
 from unblur.cli.terminal import DEBUG, clean, say, tell
 
@@ -51,13 +67,19 @@ def _root(
 
 
 fix.register(app)
+batch.register(app)
 kernel.register(app)
 blur.register(app)
+lens.register(app)
 methods.register(app)
 networks.register(app)
 weights.register(app)
 export.register(app)
 evaluate.register(app)
+train.register(app)
+experiment.register(app)
+serve.register(app)
+worker.register(app)
 demo.register(app)
 
 

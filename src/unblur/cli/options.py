@@ -13,6 +13,7 @@ __all__ = [
     "InPlace",
     "KernelFile",
     "KernelSize",
+    "LensFile",
     "Mask",
     "MaxMemory",
     "MethodName",
@@ -74,6 +75,15 @@ KernelFile = Annotated[
         "--psf",
         metavar="FILE",
         help="The blur, where it is known.",
+        rich_help_panel=_METHOD,
+    ),
+]
+LensFile = Annotated[
+    str | None,
+    Option(
+        "--lens",
+        metavar="FILE|auto",
+        help="A calibrated lens; auto finds it by the names in the metadata.",
         rich_help_panel=_METHOD,
     ),
 ]
@@ -203,7 +213,11 @@ MaxMemory = Annotated[
 ]
 Tile = Annotated[
     int,
-    Option(metavar="N", help="Side of the tiles in pixels; 0 decides.", rich_help_panel=_RUNNING),
+    Option(
+        metavar="N",
+        help="Side of the tiles in pixels; 0: whole, or as the memory asks.",
+        rich_help_panel=_RUNNING,
+    ),
 ]
 Seed = Annotated[
     int,

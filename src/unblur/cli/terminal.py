@@ -67,8 +67,9 @@ class Failures:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary: nobody shall see a traceback unasked
             self.code = max(self.code, 2 if isinstance(error, ParameterError) else 1)
-            message = clean(_message(error)).removeprefix(f"{clean(name)} ")
-            tell(f"unblur: {clean(name)}: {message}")
+            about = clean(name)
+            message = clean(_message(error)).removeprefix(f"{about} ").removeprefix(f"{about}: ")
+            tell(f"unblur: {about}: {message}")
             if DEBUG.get():
                 traceback.print_exception(error)
             if self.as_json:

@@ -1,5 +1,6 @@
 """`unblur weights`: the weights of networks, by name."""
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -101,6 +102,11 @@ def remove(name: Name) -> None:
 
 
 def _described(entry: "Entry") -> dict[str, Any]:
+    """What is known of weights; "sha256" is the kept file's, as in the report of a picture."""
+    digest = None
+    if entry.damage is None:
+        with open(entry.path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "name": entry.name,
         "path": str(entry.path),
@@ -108,6 +114,7 @@ def _described(entry: "Entry") -> dict[str, Any]:
         "shipped": entry.shipped,
         "damage": entry.damage,
         **{key: text for key, text in entry.notes.items() if key != "name"},
+        "sha256": digest,
     }
 
 

@@ -1,23 +1,31 @@
 """Deconvolution by Wiener filters in small blocks: a regularised inverse, then local shrinkage."""
 
 import math
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate
 
 from unblur.blur import Field
+from unblur.deconvolve.blocks import block_variance, wiener_in_blocks
+from unblur.deconvolve.halves import double, halve, halve_kernel
+from unblur.deconvolve.lights import by_patches, patches, solid
 from unblur.deconvolve.loop import iterate
-from unblur.deconvolve.setup import LEAST_NOISE, channel_of, check, kernel_channels
-from unblur.deconvolve.splitting import Problem, pose_pilot
+from unblur.deconvolve.setup import (
+    LEAST_NOISE,
+    channel_of,
+    check,
+    kernel_channels,
+    kernel_radius,
+)
+from unblur.deconvolve.splitting import Problem, State, pose_pilot
 from unblur.deconvolve.system import System
 from unblur.errors import ParameterError
-from unblur.fourier import inverse
 from unblur.progress import Progress, part, report
 
-__all__ = ["block_variance", "local_wiener", "wiener_in_blocks"]
+__all__ = ["local_wiener"]
 
 # The noise of the regularised inverse is taken for this much smaller than it is: the pilot's
 # coefficients are the smaller for having been smoothed.
@@ -26,12 +34,10 @@ _NOISE_SHARE = 0.75
 # better, with estimated ones as much worse.
 _TRUST = 1 / 128
 _PASSES = 2
-_SIDE, _HALF = 8, 4
-# Columns of a product: two blocks in one are twice as fast as one.
-_PAIR = 2 * _SIDE
-# Rows of a strip: its blocks stay in the cache, and memory stays small.
-_ROWS = 16 * _SIDE
-_TINY = 1e-20
+# Colour that is coarse has half of the noise, and what rounding it leaves in all of its square.
+_ROUNDING = 0.0026
+# Of the time, where colour is coarse.
+_LIGHT_SHARE = 0.65
 
 
 def local_wiener(
@@ -43,6 +49,7 @@ def local_wiener(
     boundary: Literal["unknown", "periodic"] = "unknown",
     clipped: Tensor | None = None,
     ignored: Tensor | None = None,
+    coarse_colour: bool = False,
     progress: Progress | None = None,
 ) -> Tensor:
     """Deconvolve by a Wiener filter of its own for every block of 8 x 8 pixels.
@@ -65,6 +72,8 @@ def local_wiener(
         clipped: bool, broadcastable to `image`: pixels that are at least as bright as they look;
             specks of less than 3 x 3 are taken as they look.
         ignored: bool, likewise: pixels that say nothing.
+        coarse_colour: the colour differences hold nothing finer than squares of 2 x 2 pixels, as
+            those of most JPEG files: they are restored at half the resolution.
         progress: called before each iteration and each pass.
 
     Returns:
@@ -105,60 +114,126 @@ def local_wiener(
             for index in range(count)
         ]
         return torch.cat(planes, dim=1)
-    if not _solid(clipped):
-        clipped = None
-    # A bound on a colour bounds no mixture of colours.
-    mixed = count == 3 and clipped is None and (ignored is None or ignored.shape[1] == 1)
-    turn = _opponent(image) if count == 3 else torch.eye(count).to(image)
+
+    how = _How(noise_std, passes, boundary, ignored, coarse_colour)
+    restore = partial(_restore, how=how)
+    lights = solid(clipped)
+    if clipped is None or lights is None:
+        return restore(image, kernel, None, progress)
+    # The bounds of single colours are dear: only near the lights, where that can be told apart.
+    apart = count == 3 and boundary == "unknown" and ignored is None
+    near = patches(lights, kernel_radius(kernel)) if apart else None
+    if near is None:
+        return restore(image, kernel, clipped, progress)
+    return by_patches(near, image, kernel, clipped, restore=restore, progress=progress)
+
+
+@dataclass(frozen=True)
+class _How:
+    """Arguments of `local_wiener` that do not change on the way."""
+
+    noise_std: float
+    passes: int
+    boundary: str
+    ignored: Tensor | None
+    coarse_colour: bool
+
+    def coarse(self) -> "_How":
+        """For colour that is coarse: half of the noise, and what rounding leaves."""
+        noise = math.hypot(self.noise_std / 2, _ROUNDING)
+        return replace(self, noise_std=min(noise, self.noise_std))
+
+
+def _restore(
+    image: Tensor,
+    kernel: Tensor | Field,
+    clipped: Tensor | None,
+    progress: Progress | None,
+    *,
+    how: _How,
+) -> Tensor:
+    """Restore a picture of one kernel for all channels, with bounds for what is clipped."""
+    if image.shape[1] != 3:
+        return _planes(image, kernel, clipped, progress, how=how)
+    turn = _opponent(image)
+    if clipped is not None or (how.ignored is not None and how.ignored.shape[1] > 1):
+        # A bound on a colour bounds no mixture of colours: these are mixed behind the pilot.
+        return _mix(_planes(image, kernel, clipped, progress, how=how, turn=turn), turn.T)
+    image = _mix(image, turn)
+    if how.coarse_colour and how.boundary == "unknown" and how.ignored is None:
+        light = _planes(image[:, :1], kernel, None, part(progress, 0, _LIGHT_SHARE), how=how)
+        colour = _planes(
+            halve(image[:, 1:]),
+            halve_kernel(kernel),
+            None,
+            part(progress, _LIGHT_SHARE, 1),
+            how=how.coarse(),
+            brief=2,
+        )
+        restored = torch.cat([light, double(colour, light.shape[-2:])], dim=1)
+    else:
+        restored = _planes(image, kernel, None, progress, how=how, brief=2)
+    return _mix(restored, turn.T)
+
+
+def _planes(
+    image: Tensor,
+    kernel: Tensor | Field,
+    clipped: Tensor | None,
+    progress: Progress | None,
+    *,
+    how: _How,
+    brief: int = 0,
+    turn: Tensor | None = None,
+) -> Tensor:
+    """Restore planes of one kernel; `brief` of them, the last ones, are colour differences.
+
+    With `turn` the pilot's planes are mixed before they are filtered, and stay so.
+    """
     problem = pose_pilot(
-        _mix(image, turn) if mixed else image,
+        image,
         kernel,
-        noise_std=noise_std,
-        boundary=boundary,
+        noise_std=how.noise_std,
+        boundary=how.boundary,
         clipped=clipped,
-        ignored=ignored,
+        ignored=how.ignored,
     )
-    projected, pilot = _pilot(problem, mixed, part(progress, 0, 0.5))
-    if not mixed:
-        projected, pilot = _mix(projected, turn), _mix(pilot, turn)
-    spectrum = _noise_spectrum(problem.system, noise_std)
+    state = _pilot(problem, brief, part(progress, 0, 0.5))
+    if turn is not None:
+        state = State(_mix(state.image, turn), _mix(state.projected, turn))
+    pilot = state.image
+    spectrum = _noise_spectrum(problem.system, how.noise_std)
     variance = block_variance(spectrum, problem.system.size)
+    count = image.shape[1]
     for index in range(count):
         report(progress, "deconvolve", (1 + index / count) / 2)
         own = slice(index, index + 1)
         pilot[:, own] = _filter(
             problem.system,
-            projected[:, own],
-            pilot[:, own],
+            State(pilot[:, own], state.projected[:, own]),
             variance,
-            passes=passes,
+            passes=how.passes,
             corner=problem.seen.margin,
         )
     report(progress, "deconvolve", 1.0)
-    return _mix(problem.seen.crop(pilot), turn.T).contiguous()
+    return problem.seen.crop(pilot).contiguous()
 
 
-def _solid(mask: Tensor | None) -> bool:
-    """Whether the mask holds 3 x 3 pixels anywhere: a light; specks are no brighter than white."""
-    if mask is None:
-        return False
-    columns = mask[..., 2:] & mask[..., 1:-1] & mask[..., :-2]
-    return bool((columns[..., 2:, :] & columns[..., 1:-1, :] & columns[..., :-2, :]).any())
-
-
-def _pilot(problem: Problem, mixed: bool, progress: Progress | None) -> tuple[Tensor, Tensor]:
-    """What the data say, projected, and total variation's answer, channel by channel."""
+def _pilot(problem: Problem, brief: int, progress: Progress | None) -> State:
+    """Total variation's answer, and what the data say, channel by channel."""
     count = problem.seen.image.shape[1]
     states = []
     for index in range(count):
         plane = problem.channel(index)
-        if mixed and index > 0:
+        if index >= count - brief:
             plane = plane.brief()
         share = part(progress, index / count, (index + 1) / count)
         state = iterate(plane.start(), plane.step, iterations=plane.iterations, progress=share)
         states.append(state)
-    projected = torch.cat([state.projected for state in states], dim=1)
-    return projected, torch.cat([state.image for state in states], dim=1)
+    return State(
+        torch.cat([state.image for state in states], dim=1),
+        torch.cat([state.projected for state in states], dim=1),
+    )
 
 
 def _plane(mask: Tensor | None, index: int) -> Tensor | None:
@@ -189,8 +264,7 @@ def _noise_spectrum(system: System, noise_std: float) -> Tensor:
 
 def _filter(
     system: System,
-    projected: Tensor,
-    pilot: Tensor,
+    state: State,
     variance: Tensor,
     *,
     passes: int,
@@ -198,94 +272,8 @@ def _filter(
 ) -> Tensor:
     """Invert the blur towards the pilot, keep what the pilot shows, and again."""
     even = torch.ones_like(system.power)
+    pilot = state.image
     for _ in range(passes):
-        rough = system.solve(projected, even, _TRUST, pilot, pilot)
+        rough = system.solve(state.projected, even, _TRUST, pilot, pilot)
         pilot = wiener_in_blocks(rough, pilot, variance, corner)
     return pilot
-
-
-def block_variance(spectrum: Tensor, size: tuple[int, int]) -> Tensor:
-    """The variance of each coefficient of a block, (64,), of noise with that power spectrum."""
-    lags = torch.arange(1 - _SIDE, _SIDE, device=spectrum.device)
-    covariance = inverse(spectrum, size).reshape(size)
-    near = covariance[(lags % size[0])[:, None], lags % size[1]]
-    basis = _cosines(near)
-    # Of each basis function with itself, at each lag.
-    overlap = torch.stack([(basis @ _shift(int(lag), near) * basis).sum(1) for lag in lags], dim=1)
-    return (overlap @ near @ overlap.T).flatten().clamp(min=0)
-
-
-def _shift(lag: int, like: Tensor) -> Tensor:
-    return torch.diag(like.new_ones(_SIDE - abs(lag)), lag)
-
-
-def _cosines(like: Tensor) -> Tensor:
-    """The orthonormal cosine transform (type II), (8, 8), one basis function a row."""
-    steps = torch.arange(_SIDE, dtype=torch.float64)
-    basis = torch.cos(torch.pi / _SIDE * (steps + 0.5) * steps[:, None]) * math.sqrt(2 / _SIDE)
-    basis[0] /= math.sqrt(2)
-    return basis.to(like)
-
-
-def wiener_in_blocks(
-    image: Tensor, pilot: Tensor, variance: Tensor, corner: tuple[int, int] = (0, 0)
-) -> Tensor:
-    """Weight the cosine coefficients of 8 x 8 blocks by p^2 / (p^2 + variance), p the pilot's.
-
-    What is weighted is the difference from the pilot's local mean, so that skies stay flat and
-    ramps straight. Blocks overlap by half, under windows that sum to one.
-
-    Args:
-        image: (B, C, H, W), with noise of that variance.
-        pilot: likewise, with hardly any.
-        variance: of the noise in each coefficient, (64,).
-        corner: where a block of one of the tilings of the periodic plane has a corner.
-    """
-    height, width = image.shape[-2:]
-    # The first corner at least half a block before the plane, so that all tilings cover it.
-    first = [-_HALF - (-_HALF - place) % _SIDE for place in corner]
-    tiled = [
-        -((start - length) // unit) * unit
-        for length, start, unit in zip((height, width), first, (_SIDE, _PAIR), strict=True)
-    ]
-    image, pilot = (_extend(plane, first, tiled) for plane in (image, pilot))
-    mean = interpolate(avg_pool2d(pilot, _SIDE), scale_factor=_SIDE, mode="bilinear")
-    image, pilot = image.sub_(mean), pilot.sub_(mean)
-    for top in (0, _HALF):
-        for start in range(top, top + tiled[0], _ROWS):
-            rows = slice(start, min(start + _ROWS, top + tiled[0]))
-            image_rows, pilot_rows = image[..., rows, :], pilot[..., rows, :]
-            mean[..., rows, :] += _strip(image_rows, pilot_rows, variance, tiled[1])
-    return mean[..., -first[0] :, -first[1] :][..., :height, :width]
-
-
-def _strip(image: Tensor, pilot: Tensor, variance: Tensor, width: int) -> Tensor:
-    """Filter the blocks that begin at the first row, of both tilings along x."""
-    basis = _cosines(image)
-    steps = torch.arange(_SIDE).to(image) + 0.5
-    window = 0.25 + 0.5 * torch.sin(steps * (torch.pi / _SIDE)).square()
-    along_x, along_y = torch.block_diag(basis, basis), (basis * window).T
-    back = torch.block_diag(basis * window, basis * window)
-    level = variance.view(_SIDE, 1, _SIDE).expand(-1, width // _SIDE, -1).reshape(_SIDE, width)
-    columns = [basis @ plane.unflatten(-2, (-1, _SIDE)) for plane in (image, pilot)]
-    total = torch.zeros_like(columns[0])
-    for left in (0, _HALF):
-        across = slice(left, left + width)
-        values, weights = (plane[..., across].reshape(-1, _PAIR) @ along_x.T for plane in columns)
-        weights = weights.square_().add_(_TINY).view(-1, _SIDE, width)
-        weights.div_(weights + level)
-        filtered = values.mul_(weights.view_as(values)) @ back
-        total[..., across] += filtered.view(total[..., across].shape)
-    restored: Tensor = along_y @ total
-    return restored.flatten(-3, -2)
-
-
-def _extend(plane: Tensor, first: list[int], tiled: list[int]) -> Tensor:
-    """Continue the periodic plane, so that it holds the tiling and the one half a block on."""
-    for axis, start, length in zip((-2, -1), first, tiled, strict=True):
-        period, stop = plane.shape[axis], start + length + _SIDE
-        # Whole pieces: an index for every column takes ten times as long.
-        cuts = [start, *range(start - start % period + period, stop, period), stop]
-        pieces = [plane.narrow(axis, a % period, b - a) for a, b in pairwise(cuts)]
-        plane = torch.cat(pieces, axis)
-    return plane

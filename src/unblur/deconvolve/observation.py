@@ -22,6 +22,9 @@ __all__ = ["Observation", "fill", "observe"]
 
 Size = tuple[int, int]
 
+# Sides of frames from which on they are multiples of 4, and of 8.
+_SHORT, _LONG = 128, 512
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -126,7 +129,7 @@ def observe(
         frame, margin, inside = size, (0, 0), None
         extended = image
     else:
-        frame = (fast_size(size[0] + 2 * radius[0]), fast_size(size[1] + 2 * radius[1]))
+        frame = (_frame_side(size[0] + 2 * radius[0]), _frame_side(size[1] + 2 * radius[1]))
         margin = ((frame[0] - size[0]) // 2, (frame[1] - size[1]) // 2)
         extended = pad_periodic(image, margin, frame)
         inside = torch.zeros(frame, dtype=torch.bool, device=image.device)
@@ -146,6 +149,11 @@ def observe(
         size,
         whole=clipped is None and ignored is None,
     )
+
+
+def _frame_side(length: int) -> int:
+    """A quick length; short ones are not stretched by more than a few percent."""
+    return fast_size(length, 8 if length >= _LONG else 4 if length >= _SHORT else 1)
 
 
 def _framed(mask: Tensor, margin: Size, frame: Size) -> Tensor:

@@ -101,6 +101,7 @@ def richardson_lucy(
         regularization,
         acceleration,
         noise_std,
+        torch.ones_like(seen.image),
     )
     first = seen.image if start is None else torch.full_like(seen.image, start)
     state = iterate(
@@ -129,6 +130,8 @@ class _Problem:
     regularization: float
     accelerated: bool
     noise_std: float
+    # Ones, which stay so outside of the picture: what is predicted there is not contradicted.
+    even: Tensor
 
     def step(self, state: _State) -> _State:
         """Apply one multiplicative correction, at a point ahead of the last one if accelerated."""
@@ -158,10 +161,9 @@ class _Problem:
         """The completed picture to its prediction."""
         if not self.seen.whole:
             return self.seen.complete(predicted) / predicted
-        ratio = torch.ones_like(predicted)
         crop = self.seen.crop
-        torch.div(crop(self.seen.image), crop(predicted), out=crop(ratio))
-        return ratio
+        torch.div(crop(self.seen.image), crop(predicted), out=crop(self.even))
+        return self.even
 
     def _explained(self, predicted: Tensor, ratio: Tensor) -> bool:
         residual = self.seen.crop((ratio - 1).mul_(predicted))

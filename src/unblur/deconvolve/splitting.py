@@ -17,7 +17,7 @@ from unblur.deconvolve.setup import (
 from unblur.deconvolve.system import System, make_system
 from unblur.fourier import adjoint_gradient, gradient, gradient_power
 
-__all__ = ["ITERATIONS", "Problem", "Shrink", "pose", "pose_pilot"]
+__all__ = ["ITERATIONS", "Problem", "Shrink", "State", "pose", "pose_pilot"]
 
 Shrink = Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]
 
@@ -35,7 +35,9 @@ _COLOUR_ITERATIONS, _COLOUR_FIT_STEPS, _COLOUR_RATE = 2, 1, 2.5
 
 
 @dataclass(frozen=True)
-class _State:
+class State:
+    """An estimate, and what the data say, projected."""
+
     image: Tensor
     projected: Tensor
     done: int = 0
@@ -69,14 +71,14 @@ class Problem:
             fit_steps=_COLOUR_FIT_STEPS,
         )
 
-    def start(self) -> _State:
+    def start(self) -> State:
         """Fit what is known under a quadratic prior, and fill in the rest by its prediction."""
         image = self.system.fit(
             self.seen.image, self.seen.known, self.regularization * self.penalty, self.fit_steps
         )
-        return _State(image, self._project(image))
+        return State(image, self._project(image))
 
-    def step(self, state: _State) -> _State:
+    def step(self, state: State) -> State:
         """Shrink the gradients, fit the picture to them and the data, raise their weight."""
         share = state.done / max(self.iterations - 1, 1)
         first, last = self.weights
@@ -87,12 +89,11 @@ class Problem:
         done = state.done + 1
         # Of two or three iterations none would profit from another completion.
         again = self.seen.clipped is not None or 1 < done == self.iterations // 2
-        return _State(image, self._project(image) if again else state.projected, done)
+        return State(image, self._project(image) if again else state.projected, done)
 
     def _project(self, image: Tensor) -> Tensor:
-        if self.seen.known is None:
-            return self.system.project(self.seen.image)
-        return self.system.project(self.seen.complete(self.system.forward(image)))
+        predicted = self.system.forward(image)
+        return self.system.project(self.seen.complete(predicted), image, predicted)
 
 
 def pose(

@@ -94,7 +94,8 @@ def wiener(
     estimate = system.fit(seen.image, seen.known, weights, _STEPS)
     for sweep in range(_SWEEPS if seen.clipped is not None else 0):
         report(progress, "deconvolve", (sweep + 1) / (_SWEEPS + 1))
-        projected = system.project(seen.complete(system.forward(estimate)))
+        predicted = system.forward(estimate)
+        projected = system.project(seen.complete(predicted), estimate, predicted)
         estimate = system.solve(projected, weights, 1.0, torch.zeros_like(estimate), estimate)
     report(progress, "deconvolve", 1.0)
     return seen.crop(estimate).contiguous()

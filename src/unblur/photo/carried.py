@@ -18,6 +18,10 @@ class Carried:
         bits: Bits per sample in the file; 10 or 12 for some AVIF and HEIC, whose samples are
             scaled up to 16 bits here.
         lossless: Whether the file stored its samples without loss.
+        coarse_colour: Whether the file stored the two colour differences once for each square of
+            2 x 2 pixels, as most JPEG files do (4:2:0).
+        step: The mean step, in levels of 8 bits, to which JPEG rounded what it stored of the
+            light; 0 for other formats.
         icc: The colour profile, one that fits the channels.
         exif: The EXIF block with orientation 1 and without a thumbnail.
         xmp: The XMP packet.
@@ -28,11 +32,14 @@ class Carried:
         loop: How often an animation plays; 0 is for ever.
         comments: Text chunks of a PNG: (keyword, text).
         encoding: What the values mean where no profile says so; see `unblur.read`.
+        orientation: The EXIF orientation that was applied to make the samples upright.
     """
 
     format: str = "none"
     bits: int = 8
     lossless: bool = True
+    coarse_colour: bool = False
+    step: float = 0.0
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
@@ -43,3 +50,4 @@ class Carried:
     loop: int | None = None
     comments: tuple[tuple[str, str], ...] = ()
     encoding: Encoding = "auto"
+    orientation: int = 1

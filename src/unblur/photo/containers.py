@@ -14,8 +14,9 @@ from unblur.errors import CorruptImage, UnsupportedFormat
 
 __all__ = [
     "DISPLAY_P3",
+    "JpegParts",
     "PngParts",
-    "jpeg_extras",
+    "jpeg_parts",
     "nclx_of",
     "png_parts",
     "refuse_hdr",
@@ -25,6 +26,9 @@ __all__ = [
 DISPLAY_P3 = 12
 _PQ, _HLG = 16, 18
 _LONGEST_TEXTS = 1 << 16
+# Tables of codes and what is reserved, among the markers that begin a frame.
+_NO_FRAME = (0xC4, 0xC8, 0xCC)
+_STEPS = 0xDB
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
@@ -109,9 +113,48 @@ def _comment(name: bytes, data: bytes, room: int) -> tuple[str, str]:
     return key.decode("latin-1"), value.decode("latin-1")
 
 
-def jpeg_extras(data: Any) -> str | None:
-    """Say in words what follows the first picture of a JPEG file; None if nothing does."""
-    end, tables = _jpeg_end(data)
+@dataclass(frozen=True)
+class JpegParts:
+    """What a JPEG file holds beside what its decoder gives.
+
+    Attributes:
+        extras: What follows the first picture, in words; None if nothing does.
+        coarse_colour: There is one sample of colour for every square of 2 x 2 pixels.
+        step: The mean step to which the coefficients of the first component are rounded; 0 where
+            the file does not say.
+    """
+
+    extras: str | None
+    coarse_colour: bool
+    step: float
+
+
+def jpeg_parts(data: Any) -> JpegParts:
+    """Walk the segments of the first picture."""
+    end, tables, quantisation, frame = _walk_jpeg(data)
+    # Precision, height, width and a count come first; of each component: name, factors, table.
+    first = frame[8] if len(frame) > 8 else None
+    return JpegParts(
+        _extras(data, end, tables),
+        frame[7::3] == b"\x22\x11\x11",
+        _steps(quantisation).get(first, 0.0),
+    )
+
+
+def _steps(segments: bytes) -> dict[int | None, float]:
+    """The mean of each table of steps."""
+    found: dict[int | None, float] = {}
+    place = 0
+    while place < len(segments):
+        width, name = 1 + (segments[place] >> 4 != 0), segments[place] & 15
+        values = segments[place + 1 : place + 1 + 64 * width]
+        if len(values) == 64 * width:
+            found[name] = sum(struct.unpack(f">64{'BH'[width - 1]}", values)) / 64
+        place += 1 + 64 * width
+    return found
+
+
+def _extras(data: Any, end: int | None, tables: bytes) -> str | None:
     if end is None or not data[end : end + 65536].strip(b"\0"):
         return None
     rest = len(data) - end
@@ -124,15 +167,18 @@ def jpeg_extras(data: Any) -> str | None:
     return f"{rest} bytes behind the end of the picture were ignored"
 
 
-def _jpeg_end(data: Any) -> tuple[int | None, bytes]:
-    """Return where the first picture ends, and the beginnings of its application segments."""
-    place, tables = 2, b""
+def _walk_jpeg(data: Any) -> tuple[int | None, bytes, bytes, bytes]:
+    """Return where the first picture ends, and what its segments hold.
+
+    These are those of applications, of the tables of steps, and of the frame.
+    """
+    place, tables, steps, frame = 2, b"", b"", b""
     while place + 4 <= len(data) or data[place : place + 2] == b"\xff\xd9":
         if data[place] != 0xFF:
-            return None, tables
+            break
         marker = data[place + 1]
         if marker == 0xD9:
-            return place + 2, tables
+            return place + 2, tables, steps, frame
         if marker == 0xFF:
             place += 1
             continue
@@ -142,13 +188,17 @@ def _jpeg_end(data: Any) -> tuple[int | None, bytes]:
         size = int.from_bytes(data[place + 2 : place + 4], "big")
         if 0xE0 <= marker <= 0xEF and len(tables) < 1 << 20:
             tables += bytes(data[place + 4 : place + 2 + size])
+        if marker == _STEPS and len(steps) < 1 << 12:
+            steps += bytes(data[place + 4 : place + 2 + size])
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAME:
+            frame = bytes(data[place + 4 : place + 2 + size])
         place += 2 + size
         if marker == 0xDA:
             found = _MARKER.search(data, place)
             if found is None:
-                return None, tables
+                break
             place = found.start()
-    return None, tables
+    return None, tables, steps, frame
 
 
 def webp_is_lossless(data: Any) -> bool:

@@ -54,6 +54,8 @@ class _Found:
     comments: tuple[tuple[str, str], ...] = ()
     lossless: bool = True
     extras: bool = False
+    coarse_colour: bool = False
+    step: float = 0.0
 
 
 def inspect(content: Content, limits: Limits, *, strict: bool) -> Header:
@@ -109,8 +111,15 @@ def _walk(content: Content, limits: Limits, *, strict: bool) -> _Found:
     if kind == "tiff":
         return _walk_tiff(content, limits, strict=strict)
     if kind == "jpeg":
-        extras = containers.jpeg_extras(data)
-        return _Found(kind, (extras,) if extras else (), lossless=False, extras=bool(extras))
+        parts = containers.jpeg_parts(data)
+        return _Found(
+            kind,
+            (parts.extras,) if parts.extras else (),
+            lossless=False,
+            extras=bool(parts.extras),
+            coarse_colour=parts.coarse_colour,
+            step=parts.step,
+        )
     if kind == "webp":
         return _Found(kind, lossless=containers.webp_is_lossless(data))
     if kind == "gif":
@@ -206,6 +215,8 @@ def _metadata(
         format=found.kind,
         bits=int(fields.get("bits-per-sample", bits)) if found.kind == "avif" else bits,
         lossless=found.lossless,
+        coarse_colour=found.coarse_colour,
+        step=found.step,
         icc=profile,
         exif=block,
         xmp=xmp,

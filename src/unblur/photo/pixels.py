@@ -77,7 +77,7 @@ def finite(
     if policy == "raise":
         raise NonFiniteInput(
             f"{label} holds {count} values that are NaN or infinite; "
-            "repair it, or have it filled in (nonfinite 'fill')"
+            "repair it, or have it filled in (nonfinite='fill'; --nonfinite fill)"
         )
     filled = None if alpha is None else _fill(alpha)
     note = f"{count} values that were NaN or infinite were filled with their nearest neighbour"

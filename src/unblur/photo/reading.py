@@ -118,7 +118,7 @@ def _to_rgb(image: vips.Image, header: Header) -> tuple[vips.Image, Header]:
 
 def _assemble(array: npt.NDArray[Any], header: Header) -> Photo:
     """Turn decoded samples (pages, H, W, bands) into a photo, without another copy."""
-    carried = header.carried
+    carried = replace(header.carried, orientation=header.orientation)
     if array.dtype == np.uint16 and 8 < carried.bits < 16:
         fill_low_bits(array, carried.bits)
     tensor = upright(array, header.orientation)

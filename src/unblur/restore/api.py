@@ -20,6 +20,7 @@ def deblur(
     method: str = DEFAULT,
     *,
     kernel: Any = None,
+    lens: Any = None,
     device: str = "auto",
     max_memory: int | float | str | None = None,
     tile: int = 0,
@@ -38,6 +39,8 @@ def deblur(
             C, H, W). Integers, or floats in [0, 1]. Never modified.
         method: a name of the catalogue; "l0" finds the blur by itself.
         kernel: the blur, where it is known: a Kernel, an array, or a Field.
+        lens: the profile of a calibrated lens in the place of a kernel: a LensProfile, its path, or
+            "auto", which finds it by the names of camera and lens in the metadata.
         device: "auto", "cpu", "cuda" or "mps".
         max_memory: what the process may hold, in bytes or as "4GB"; None: half of what is free.
             Pictures that need more are cut into tiles.
@@ -68,7 +71,7 @@ def deblur(
         >>> result.image.shape, result.image.dtype
         ((64, 64), dtype('float64'))
     """
-    return Work(find(method), parameters, device, kernel).run(
+    return Work(find(method), parameters, device, kernel, lens).run(
         image,
         max_memory=max_memory,
         tile=tile,
@@ -128,7 +131,7 @@ def estimate_kernel(
 
 
 def load(
-    method: str, device: str = "auto", *, kernel: Any = None, **parameters: Any
+    method: str, device: str = "auto", *, kernel: Any = None, lens: Any = None, **parameters: Any
 ) -> Callable[..., Result[Any]]:
     """Check the method and its parameters once, and give a function that restores pictures.
 
@@ -140,5 +143,5 @@ def load(
         >>> restorer(np.zeros((32, 32))).report.unchanged
         'flat: every pixel has the same value'
     """
-    work = Work(find(method), parameters, device, kernel)
+    work = Work(find(method), parameters, device, kernel, lens)
     return work.run

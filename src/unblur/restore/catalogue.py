@@ -8,11 +8,13 @@ import torch
 
 from unblur.errors import ParameterError
 from unblur.restore.known import (
+    DeepWiener,
     HyperLaplacian,
     LocalWiener,
     RichardsonLucy,
     TotalVariation,
     Wiener,
+    build_deep,
     build_known,
 )
 from unblur.restore.method import Build, Method
@@ -52,6 +54,15 @@ METHODS: tuple[Method, ...] = (
         needs_kernel=True,
         parameters=LocalWiener,
         build=_anywhere(build_known),
+    ),
+    Method(
+        name="deep-wiener",
+        summary="undoes a known blur; a network finishes what Wiener filters began",
+        when="the blur is known, perhaps not quite, and the picture is a photograph in colour",
+        needs_kernel=True,
+        parameters=DeepWiener,
+        build=build_deep,
+        ready=network_ready,
     ),
     Method(
         name="hyper-laplacian",

@@ -1,6 +1,5 @@
 """The methods that need the blur: each solver of `deconvolve` as a method."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,34 +9,39 @@ import torch
 from torch import Tensor
 
 from unblur.blur import Field, Kernel
-from unblur.blur.noise import estimate_noise
-from unblur.deconvolve import hyper_laplacian, local_wiener, richardson_lucy, tv, wiener
+from unblur.deconvolve import (
+    deep_wiener,
+    hyper_laplacian,
+    local_wiener,
+    richardson_lucy,
+    tv,
+    wiener,
+)
+from unblur.deconvolve.field_system import near_side
 from unblur.deconvolve.reach import reach
 from unblur.deconvolve.setup import channel_of
 from unblur.errors import ParameterError
 from unblur.progress import Progress, part
+from unblur.restore.finish import start_finish
 from unblur.restore.method import Build, Given, Prepared, Restorer, Tile
+from unblur.restore.noise import as_it_looks, effective_noise, measure_noise
 from unblur.restore.page import Light, Page
 from unblur.restore.parameters import Parameter
-from unblur.restore.tiling import Box
 
 __all__ = [
+    "DeepWiener",
     "HyperLaplacian",
     "Known",
     "LocalWiener",
     "RichardsonLucy",
     "TotalVariation",
     "Wiener",
+    "build_deep",
     "build_known",
-    "measure_noise",
+    "noise_for",
     "restorer_for",
 ]
 
-# A picture of 8 bits is never known better than its rounding: 1 / 255 / sqrt(12).
-_LEAST_NOISE = 1.2e-3
-# No kernel is exact: the error that it leaves acts on a solver like noise of this standard
-# deviation.
-_KERNEL_ERROR = 0.003
 # A kernel with this much of its mass in one pixel blurs nothing.
 _ONE_PIXEL = 0.999
 # What the frame that a solver works on is larger than its tile, about: two radii and on to a size
@@ -46,9 +50,6 @@ _FRAME = 64
 # Planes of this side, 16 MB, are handed out again by the C library; larger ones are fetched from
 # the system and cleared each time, which took half of the time on 12 megapixels.
 _BEST_TILE = 2048
-# The noise is estimated on at most this many pixels a side, from the middle of the page.
-_NOISE_SIDE = 1024
-
 # Blur acts on linear light. But the noise of a stored picture is even in its encoded values, and so
 # is the eye: deconvolved in linear light, shadows beside bright edges turn black or ring in colour
 # (seen on four photographs); deconvolved as they are stored, they do not.
@@ -125,6 +126,19 @@ class LocalWiener(Known):
     ] = 2
 
 
+@dataclass(frozen=True)
+class DeepWiener(Known):
+    """Parameters of `deep-wiener`."""
+
+    weights: Annotated[
+        str, Parameter("a name of `unblur weights list`, a checkpoint, or a folder")
+    ] = "deep-wiener"
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        Parameter("of the network; auto: half where the machine is quicker with it"),
+    ] = "auto"
+
+
 # What each solver holds at its peak, in float32 numbers for one pixel of one channel: counted from
 # the arrays alive in a step. The whole process stayed below this plan with tv at 12 megapixels.
 _SOLVERS: dict[type, tuple[Callable[..., Tensor], int]] = {
@@ -133,12 +147,25 @@ _SOLVERS: dict[type, tuple[Callable[..., Tensor], int]] = {
     TotalVariation: (tv, 18),
     HyperLaplacian: (hyper_laplacian, 20),
     LocalWiener: (local_wiener, 36),
+    DeepWiener: (deep_wiener, 160),
 }
+# These restore the channels of a picture together.
+_TOGETHER = (LocalWiener, DeepWiener)
 
 
 def build_known(parameters: Known) -> Build:
     """Build any of the methods of this module from its parameters."""
     return partial(_prepare, parameters)
+
+
+def build_deep(parameters: DeepWiener, device: torch.device) -> Build:
+    """Build `deep-wiener`, its network loaded.
+
+    Raises:
+        WeightsError: There are no weights of that name, or they are of another kind of network.
+    """
+    start_finish(parameters.weights, parameters.precision, device)
+    return build_known(parameters)
 
 
 def _prepare(parameters: Known, page: Page, given: Given, _: Progress | None) -> Prepared:
@@ -149,22 +176,28 @@ def _prepare(parameters: Known, page: Page, given: Given, _: Progress | None) ->
         )
     if isinstance(given.kernel, Kernel) and float(given.kernel.pixels.max()) >= _ONE_PIXEL:
         return Prepared(None, unchanged="identity: the kernel is one pixel", blur=given.kernel)
-    noise = measure_noise(page) if parameters.noise_std is None else parameters.noise_std
-    if parameters.noise_std is None:
-        noise = math.hypot(noise, _KERNEL_ERROR)
+    noise = parameters.noise_std
+    if noise is None:
+        noise = measure_noise(page)
+        noise = noise_for(parameters, page, given.kernel, noise, given.kernel_error)
     return Prepared(
         restorer_for(parameters, given.kernel, noise, page),
         blur=given.kernel,
         measured={"noise_std": noise},
+        solver=parameters,
     )
 
 
-def measure_noise(page: Page) -> float:
-    """Estimate the noise from the middle of a page, not under the rounding of 8 bits."""
-    height, width = page.size
-    top, left = max(height - _NOISE_SIDE, 0) // 2, max(width - _NOISE_SIDE, 0) // 2
-    box = Box(top, left, min(top + _NOISE_SIDE, height), min(left + _NOISE_SIDE, width))
-    return max(float(estimate_noise(page.read(box))), _LEAST_NOISE)
+def noise_for(
+    parameters: Known, page: Page, blur: Kernel | Field, noise: float, error: float = 0.0
+) -> float:
+    """Give the solver's noise, from that of the page; a network was trained on what it looks.
+
+    What the blur itself is known to leave unexplained, `error`, counts where it is more than usual.
+    """
+    if isinstance(parameters, DeepWiener):
+        return as_it_looks(noise, error)
+    return effective_noise(page, blur, noise, error)
 
 
 def restorer_for(parameters: Known, blur: Kernel | Field, noise_std: float, page: Page) -> Restorer:
@@ -177,8 +210,15 @@ def restorer_for(parameters: Known, blur: Kernel | Field, noise_std: float, page
         blur.check_fits(page.size)
     solver, floats = _SOLVERS[type(parameters)]
     options = _options(parameters, noise_std)
+    if isinstance(parameters, LocalWiener):
+        options["coarse_colour"] = page.coarse_colour
     blur = blur.to(page.device)
     look = reach(blur, options["noise_std"], getattr(parameters, "regularization", None))
+    halo = look.halo
+    if isinstance(parameters, DeepWiener):
+        finish = start_finish(parameters.weights, parameters.precision, page.device)
+        options["network"] = finish
+        halo += finish.halo
     # Richardson-Lucy looks a kernel further at every step, and the hyper-Laplacian is not convex: a
     # small change far away may turn a decision here.
     convex = type(parameters) in (Wiener, TotalVariation)
@@ -190,7 +230,7 @@ def restorer_for(parameters: Known, blur: Kernel | Field, noise_std: float, page
         )
         # One channel at a time on a CPU: a third of the memory, and small transforms stay in the
         # cache.
-        one_by_one = tile.image.device.type == "cpu" and solver is not local_wiener
+        one_by_one = tile.image.device.type == "cpu" and not isinstance(parameters, _TOGETHER)
         groups = tile.image.split(1, 1) if one_by_one else (tile.image,)
         clipped: Any = (None,) * len(groups)
         if tile.clipped is not None:
@@ -207,22 +247,40 @@ def restorer_for(parameters: Known, blur: Kernel | Field, noise_std: float, page
             )
         return restored
 
+    best = _best_tile(parameters, blur, page, halo)
+    small = page.device.type == "cpu" and best < _BEST_TILE
     return Restorer(
         apply,
-        look.halo,
+        halo,
         exact_tiling=exact,
         bytes_per_pixel=4 * floats,
-        multiple_of=8 if solver is local_wiener else 1,
+        multiple_of=8 if isinstance(parameters, _TOGETHER) else 1,
         frame=_FRAME,
-        best_tile=_BEST_TILE if page.device.type == "cpu" else 0,
+        best_tile=best,
+        # Two threads of one core are no quicker than one with transforms this small.
+        together=max(torch.get_num_threads() // 2, 1) if small else 1,
+        apart=small,
     )
+
+
+def _best_tile(parameters: Known, blur: Kernel | Field, page: Page, halo: int) -> int:
+    """The side from which on a pixel costs more: planes too large, or kernels too different."""
+    best = _BEST_TILE if page.device.type == "cpu" else 0
+    # A network has to see too much around each tile.
+    if isinstance(blur, Kernel) or isinstance(parameters, DeepWiener):
+        return best
+    side = near_side(blur, page.size)
+    if side is None:
+        return best
+    side += 3 * halo
+    return min(side, best) if best else side
 
 
 def _options(parameters: Known, noise_std: float) -> dict[str, Any]:
     options = {
         name: value
         for name, value in vars(parameters).items()
-        if name not in ("light", "noise_std", "stop_at_noise")
+        if name not in ("light", "noise_std", "stop_at_noise", "weights", "precision")
     }
     options["noise_std"] = noise_std
     if isinstance(parameters, RichardsonLucy) and not parameters.stop_at_noise:

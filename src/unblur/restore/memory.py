@@ -7,7 +7,7 @@ import torch
 
 from unblur.errors import ParameterError
 
-__all__ = ["budget", "parse_bytes", "peak_bytes"]
+__all__ = ["budget", "held_bytes", "parse_bytes", "peak_bytes"]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _UNITS |= {f"{unit}i": 2 ** (10 * power) for power, unit in enumerate("kmgt", start=1)}
@@ -48,7 +48,16 @@ def budget(limit: int | float | str | None, device: torch.device | None = None) 
         return int(free if limit is None else min(free, parse_bytes(limit)))
     if limit is None:
         return int(psutil.virtual_memory().available) // 2
-    return parse_bytes(limit) - int(psutil.Process().memory_info().rss)
+    return parse_bytes(limit) - held_bytes()
+
+
+def held_bytes(device: torch.device | None = None) -> int:
+    """Give what the process holds of the memory that `budget` counts; none of a GPU's."""
+    import psutil
+
+    if device is not None and device.type == "cuda":
+        return 0
+    return int(psutil.Process().memory_info().rss)
 
 
 def _free_on_gpu(device: torch.device) -> int:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from unblur.blur import Field, Kernel
+from unblur.lens.prior import StoredPrior
 from unblur.progress import Progress
 from unblur.restore.page import Page
 from unblur.restore.tiling import Box
@@ -58,6 +59,7 @@ class Restorer:
         best_tile: side of a tile from which on a pixel costs more time, as arrays outgrow what the
             processor and the allocator keep at hand; 0 is none.
         together: how many tiles of one size `apply` takes at once, masks left aside.
+        apart: so many tiles, of any size, are restored side by side, each by itself on one core.
         remark: a sentence for the report where a page is cut into tiles, or None.
     """
 
@@ -72,17 +74,29 @@ class Restorer:
     least_halo: int | None = None
     best_tile: int = 0
     together: int = 1
+    apart: bool = False
     remark: str | None = None
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the caller says besides the picture and the parameters."""
+    """What the caller says besides the picture and the parameters.
+
+    Attributes:
+        kernel: the blur.
+        start: a kernel that the search for the blur begins with.
+        roi: where to look for the blur.
+        seed: of what is drawn.
+        prior: of a calibrated lens, for a network.
+        kernel_error: what the kernel is known to leave unexplained, a standard deviation.
+    """
 
     kernel: Kernel | Field | None = None
     start: Kernel | None = None
     roi: Box | None = None
     seed: int = 0
+    prior: StoredPrior | None = None
+    kernel_error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -96,6 +110,7 @@ class Prepared:
         varying: the field that is undone in the place of `blur`.
         measured: numbers for the report.
         warnings: sentences for the report.
+        solver: parameters of what undoes a blur that was given.
     """
 
     restorer: Restorer | None
@@ -104,6 +119,7 @@ class Prepared:
     varying: Field | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    solver: Any = None
 
 
 class Build(Protocol):

@@ -1,6 +1,7 @@
 """The methods that are networks: weights by name, a runner that stays, tiles through it."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -9,9 +10,12 @@ from torch import Tensor
 
 from unblur.errors import WeightsError
 from unblur.progress import Progress, report
+from unblur.restore.edges import SHARP, edge_width
+from unblur.restore.gathering import through
 from unblur.restore.method import Build, Given, Prepared, Restorer, Tile
 from unblur.restore.page import Page, Values
 from unblur.restore.parameters import Parameter
+from unblur.restore.tiling import Box
 
 if TYPE_CHECKING:
     from unblur.nets.network import Network
@@ -25,12 +29,15 @@ __all__ = [
     "Networked",
     "build_network",
     "network_ready",
+    "weights_file",
 ]
 
 # Where tiles agree with the whole, hardly anything is left to be blended.
 _RAMP = 8
 # Tiles see no less than this around them, however short the memory is.
 _LEAST_HALO = 32
+# Side of what is tried, and what edges must become of their width for the rest to follow.
+_TRIED, _NARROWER = 512, 0.95
 
 _WEIGHTS = Parameter("a name of `unblur weights list`, a checkpoint, or a folder")
 _LOCAL = Parameter(
@@ -91,6 +98,9 @@ class DPANet(Networked):
 
     weights: Annotated[str, _WEIGHTS] = "dpanet-small"
     local_statistics: Annotated[bool, _LOCAL] = True
+    guard: Annotated[
+        bool, Parameter("leave a picture as it is where its edges are sharp, or do not get sharper")
+    ] = True
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,17 @@ def network_ready(parameters: Networked) -> tuple[bool, str]:
     return True, ""
 
 
+def weights_file(name: str) -> str:
+    """Give the file or folder of weights, by their name or their path.
+
+    Raises:
+        WeightsError: There are none.
+    """
+    from unblur.nets.weights import locate
+
+    return os.fspath(locate(name))
+
+
 def build_network(parameters: Networked, device: torch.device) -> Build:
     """Load the weights and start what runs them, once for all pictures.
 
@@ -126,6 +147,8 @@ def build_network(parameters: Networked, device: torch.device) -> Build:
     network = _load(parameters)
     if getattr(parameters, "local_statistics", False):
         network.local()
+    if not getattr(network, "blind", True):
+        return partial(_prepare, network, None, {"weights_sha256": network.sha256})
     runner = runtime.start(
         network, device=device, backend=parameters.backend, precision=parameters.precision
     )
@@ -134,10 +157,13 @@ def build_network(parameters: Networked, device: torch.device) -> Build:
         "precision": runner.precision,
         "weights_sha256": network.sha256,
     }
-    return partial(_prepare, _restorer(network, runner, parameters.batch), measured)
+    restorer = _restorer(network, runner, parameters.batch)
+    prepare = partial(_prepare, network, restorer, measured)
+    return partial(_guarded, prepare, runner) if getattr(parameters, "guard", False) else prepare
 
 
 def _load(parameters: Networked) -> Any:
+    from unblur.nets.catalogue import name_of
     from unblur.nets.weights import architecture, load_network
 
     network = load_network(parameters.weights)
@@ -145,24 +171,65 @@ def _load(parameters: Networked) -> Any:
     if not isinstance(network, wanted):
         raise WeightsError(
             f"the weights {parameters.weights} are of {network.title}, and method "
-            f"'{parameters.method}' takes those of {wanted.title}"
-        )
-    if not getattr(network, "blind", True):
-        raise WeightsError(
-            f"the weights {parameters.weights} need the prior of a calibrated lens: give those of "
-            "a network that finds it in the picture"
+            f"'{parameters.method}' takes those of {wanted.title}: use method "
+            f"'{name_of(network)}' (-m {name_of(network)})"
         )
     return network
 
 
-def _prepare(
-    restorer: Restorer,
+def _prepare(  # noqa: PLR0917 - the last three are those of `Build`
+    network: Any,
+    restorer: Restorer | None,
     measured: dict[str, Any],
-    page: Page,  # noqa: ARG001 - a network looks at nothing before it restores
-    given: Given,  # noqa: ARG001 - nor does it ask for anything
+    page: Page,
+    given: Given,
     progress: Progress | None,  # noqa: ARG001
 ) -> Prepared:
+    if given.prior is not None:
+        from unblur.restore.calibrated import calibrated
+
+        told = {"prior": "lens", "weights_sha256": network.sha256}
+        return Prepared(calibrated(network, given.prior, page.device), measured=told)
+    if restorer is None:
+        raise WeightsError(
+            "these weights need the prior of a calibrated lens: give its profile (lens), or the "
+            "weights of a network that finds the prior in the picture"
+        )
     return Prepared(restorer, measured=measured)
+
+
+def _guarded(
+    prepare: Build,
+    runner: "Runner",
+    page: Page,
+    given: Given,
+    progress: Progress | None,
+) -> Prepared:
+    """Leave a page as it is where the network has nothing to do, or does not do it.
+
+    The network is tried on the middle of the page.
+    """
+    prepared = prepare(page, given, progress)
+    if given.prior is not None:
+        return prepared
+    shown = page.read(_middle(page)).clamp(0, 1).expand(-1, 3, -1, -1)
+    before = edge_width(shown)
+    if before is None or before < SHARP:
+        width = "there are none" if before is None else f"they are {before:.1f} pixels wide"
+        why = f"sharp: edges leave the network nothing to do ({width}); guard=false insists"
+        return replace(prepared, restorer=None, unchanged=why)
+    after = edge_width(_run(runner, shown))
+    if after is None or after > _NARROWER * before:
+        why = f"not sharper: edges stay {before:.1f} pixels wide; guard=false insists"
+        return replace(prepared, restorer=None, unchanged=why)
+    return prepared
+
+
+def _middle(page: Page) -> Box:
+    (top, height), (left, width) = (
+        (max(side - _TRIED, 0) // 2, min(side, _TRIED)) for side in page.size
+    )
+    return Box(top, left, top + height, left + width)
 
 
 def _restorer(network: "Network", runner: "Runner", batch: int) -> Restorer:
@@ -199,13 +266,18 @@ def _restore(runner: "Runner", tile: Tile, progress: Progress | None) -> Tensor:
     report(progress, "network", 0.0)
     image = tile.image
     shown = image.clamp(0, 1)
-    restored = runner(shown.expand(-1, 3, -1, -1)).clamp(0, 1)
+    restored = _run(runner, shown.expand(-1, 3, -1, -1))
     if image.shape[1] == 1:
         restored = restored.mean(dim=1, keepdim=True)
+    report(progress, "network", 1.0)
+    return restored + (image - shown)
+
+
+def _run(runner: "Runner", shown: Tensor) -> Tensor:
+    restored = through(runner, shown).clamp(0, 1)
     if not bool(torch.isfinite(restored).all()):
         raise WeightsError(
             f"the network gave values that are not finite in {runner.precision}: use precision "
             "'float32', and weights that are whole"
         )
-    report(progress, "network", 1.0)
-    return restored + (image - shown)
+    return restored

@@ -52,6 +52,16 @@ class Page:
         return int(self.photo.samples.shape[1])
 
     @property
+    def coarse_colour(self) -> bool:
+        """Whether the colour differences of what is shown are no finer than 2 x 2 pixels."""
+        return self.photo.carried.coarse_colour and self.light != "linear" and not self._curved
+
+    @property
+    def step(self) -> float:
+        """The mean step to which JPEG rounded what is shown, values in [0, 1]; 0 elsewhere."""
+        return 0.0 if self.light == "linear" or self._curved else self.photo.carried.step / 255
+
+    @property
     def whole(self) -> Box:
         """The box of the whole page."""
         return Box(0, 0, *self.size)

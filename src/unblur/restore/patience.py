@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from unblur.errors import OutOfMemory, UnblurError
 from unblur.progress import Progress, part
 from unblur.restore.method import Restorer, Tile
 from unblur.restore.page import Page
+from unblur.restore.threads import side_by_side
 from unblur.restore.tiling import Box, Plan, run_tiles
 
 __all__ = ["Patient"]
@@ -44,7 +46,17 @@ class Patient:
         self._too_large: float = torch.inf
 
     def __call__(self, boxes: Sequence[Box], progress: Progress | None) -> list[Tensor]:
-        """Restore boxes, (C, h, w) each; what they see is of one size."""
+        """Restore boxes, (C, h, w) each; what they see is of one size, or they go apart."""
+        if not self.restorer.apart:
+            return self._together(boxes, progress)
+        # One of them tells how far all are.
+        told = [progress, *(None for _ in boxes[1:])]
+        calls = [
+            partial(self._together, [box], each) for box, each in zip(boxes, told, strict=True)
+        ]
+        return [pixels for [pixels] in side_by_side(calls)]
+
+    def _together(self, boxes: Sequence[Box], progress: Progress | None) -> list[Tensor]:
         seen = [self._seen(box) for box in boxes]
         height, width = seen[0].size
         amount = len(boxes) * height * width
@@ -62,7 +74,7 @@ class Patient:
             return [self._cut(boxes[0], progress)]
         share = 1 / len(boxes)
         return [
-            self((box,), part(progress, place * share, (place + 1) * share))[0]
+            self._together((box,), part(progress, place * share, (place + 1) * share))[0]
             for place, box in enumerate(boxes)
         ]
 
@@ -92,7 +104,7 @@ class Patient:
         if max(box.size) < max(self.halo, 2 * _SMALLEST):
             if self.halo > self._least_halo:
                 self.halo = max(self.halo // 2, self._least_halo)
-                return self((box,), progress)[0]
+                return self._together((box,), progress)[0]
             if max(box.size) < 2 * _SMALLEST:
                 raise OutOfMemory(
                     f"the memory is not enough for a tile of {_size(self._seen(box))} pixels: free "
@@ -106,7 +118,7 @@ class Patient:
         pieces: list[Tensor] = []
         run_tiles(
             Plan(box.size, rows, columns, min(_RAMP, max(box.size) // 4), 0),
-            lambda parts, inner: self([_moved(each, box) for each in parts], inner),
+            lambda parts, inner: self._together([_moved(each, box) for each in parts], inner),
             lambda _, pixels: pieces.append(pixels),
             progress,
         )

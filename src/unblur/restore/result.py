@@ -16,8 +16,9 @@ class Report:
     """What was done and what was found; `as_dict` is ready for JSON.
 
     Attributes:
-        method: name in the catalogue.
-        parameters: all of them, with the defaults that were used.
+        method: name in the catalogue of what restored the picture: where "l0" was given the blur,
+            the solver that it chose.
+        parameters: all of its, with the defaults that were used.
         unchanged: why the picture came back as it was, or None.
         kernel: size, confidence and how it came to be, or None.
         measured: numbers of the method: noise, scores, tiles.
@@ -27,6 +28,7 @@ class Report:
         versions: of what computed it.
         warnings: sentences.
         pages: the same for each page, where there are several.
+        lens: names, settings, file and sha256 of the lens profile that was used, or None.
     """
 
     method: str
@@ -40,6 +42,7 @@ class Report:
     versions: Mapping[str, str]
     warnings: tuple[str, ...] = ()
     pages: tuple[Mapping[str, Any], ...] = ()
+    lens: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """A dict of plain JSON values."""

@@ -35,7 +35,9 @@ def least_tile(restorer: Restorer, halo: int) -> int:
     return 2 * reach_of(halo, restorer.ramp, restorer.multiple_of) + core + restorer.multiple_of - 1
 
 
-def choose_tile(size: Size, channels: int, restorer: Restorer, limit: int) -> tuple[Size, int]:
+def choose_tile(
+    size: Size, channels: int, restorer: Restorer, limit: int, *, held: int = 0
+) -> tuple[Size, int]:
     """Choose the tiles that need the least work in the memory there is.
 
     Args:
@@ -43,6 +45,7 @@ def choose_tile(size: Size, channels: int, restorer: Restorer, limit: int) -> tu
         channels: of the page.
         restorer: what tiles go through.
         limit: bytes.
+        held: bytes that the process holds beside these, which `max_memory` counts too.
 
     Returns:
         (height, width) of a tile with its halo, (0, 0) for the whole page in one; and the halo,
@@ -66,10 +69,11 @@ def choose_tile(size: Size, channels: int, restorer: Restorer, limit: int) -> tu
         halo = max(halo // 2, last)
     side = least_tile(restorer, last)
     needed = min(room.needed((side, side), restorer.together), room.needed(size, 1))
+    enough = math.ceil((needed + held) / 1e6)
     raise OutOfMemory(
         f"max_memory leaves {max(limit, 0) / 1e6:.0f} MB for the work, and the least that this "
         f"picture and method need is {math.ceil(needed / 1e6)} MB: raise max_memory by "
-        f"{math.ceil((needed - limit) / 1e6)} MB"
+        f"{math.ceil((needed - limit) / 1e6)} MB (--max-memory {enough}MB)"
     )
 
 

@@ -27,6 +27,7 @@ def restore_page(
     samples: Tensor,
     *,
     limit: int,
+    held: int = 0,
     tile: int,
     strength: float,
     progress: Progress | None,
@@ -38,6 +39,7 @@ def restore_page(
         restorer: None copies the page as it is.
         samples: of the photo's own type; written.
         limit: bytes that the work may take.
+        held: bytes that the process holds beside these.
         tile: side of a tile with its halo, whatever `limit` says; raised to what the halo asks for;
             0 derives it from `limit`.
         strength: from 0 (as it was) to 1 (restored).
@@ -55,14 +57,15 @@ def restore_page(
         side = max(tile, least_tile(restorer, halo))
         size = (side, side)
     else:
-        size, halo = choose_tile(page.size, page.channels, restorer, limit)
+        size, halo = choose_tile(page.size, page.channels, restorer, limit, held=held)
     plan = plan_tiles(page.size, size, halo, multiple_of=restorer.multiple_of, ramp=restorer.ramp)
     patient = Patient(page, restorer, max(plan.halo, halo))
 
     def write(top: int, pixels: Tensor) -> None:
         samples[:, top : top + pixels.shape[1]] = page.encode(top, pixels, strength)
 
-    run_tiles(plan, patient, write, progress, together=restorer.together)
+    together, alike = restorer.together, not restorer.apart
+    run_tiles(plan, patient, write, progress, together=together, alike=alike)
     return Tiled(patient.count, _warnings(restorer, patient))
 
 

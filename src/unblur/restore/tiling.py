@@ -149,6 +149,7 @@ def run_tiles(
     progress: Progress | None = None,
     *,
     together: int = 1,
+    alike: bool = True,
 ) -> None:
     """Restore every tile and write the picture in bands of whole rows.
 
@@ -157,13 +158,14 @@ def run_tiles(
         restore: gives the restored pixels (C, h, w) of boxes, each what one tile gives.
         write: takes the first row's number and finished rows (C, h, W), top to bottom.
         progress: mapped over all tiles.
-        together: how many tiles of one size are handed over at once, of those in one band.
+        together: how many tiles are handed over at once, of those in one band.
+        alike: whether these must see boxes of one size.
     """
     done, carry = 0, None
     for band in plan.bands():
         reach = plan.own(Box(band[0].top, 0, band[0].bottom, plan.size[1]))
         total: Tensor | None = None
-        for cores in _groups(plan, band, together):
+        for cores in _groups(plan, band, together, alike):
             start, done = done, done + len(cores)
             own = [plan.own(core) for core in cores]
             found = restore(own, part(progress, start / plan.count, done / plan.count))
@@ -184,11 +186,12 @@ def run_tiles(
         write(reach.top, total[:, :finished])
 
 
-def _groups(plan: Plan, band: Sequence[Box], most: int) -> Iterator[list[Box]]:
-    """Neighbours that see boxes of one size, at most so many at once."""
+def _groups(plan: Plan, band: Sequence[Box], most: int, alike: bool) -> Iterator[list[Box]]:
+    """Neighbours, at most so many at once, that see boxes of one size where that is asked for."""
     group: list[Box] = []
     for core in band:
-        if group and (len(group) == most or plan.seen(core).size != plan.seen(group[0]).size):
+        differs = alike and group and plan.seen(core).size != plan.seen(group[0]).size
+        if differs or len(group) == most:
             yield group
             group = []
         group.append(core)

@@ -12,6 +12,7 @@ from unblur.blur import Kernel, Record
 from unblur.errors import ParameterError
 from unblur.progress import Progress, part
 from unblur.restore.known import (
+    DeepWiener,
     HyperLaplacian,
     Known,
     LocalWiener,
@@ -19,10 +20,11 @@ from unblur.restore.known import (
     TotalVariation,
     Wiener,
     build_known,
-    measure_noise,
+    noise_for,
     restorer_for,
 )
 from unblur.restore.method import Build, Given, Prepared
+from unblur.restore.noise import as_it_looks, measure_noise, rounding
 from unblur.restore.page import Light, Page
 from unblur.restore.parameters import Parameter, parse
 from unblur.restore.tiling import Box
@@ -32,6 +34,7 @@ __all__ = ["L0", "build_l0"]
 _SOLVERS: dict[str, type[Known]] = {
     "hyper-laplacian": HyperLaplacian,
     "local-wiener": LocalWiener,
+    "deep-wiener": DeepWiener,
     "tv": TotalVariation,
     "richardson-lucy": RichardsonLucy,
     "wiener": Wiener,
@@ -39,9 +42,8 @@ _SOLVERS: dict[str, type[Known]] = {
 
 # Estimation looks at a square of this side: more pixels do not make the kernel better, only slower.
 _REGION = 640
-# The error that a slightly wrong kernel leaves acts on the solver like noise of this standard
-# deviation.
-_KERNEL_ERROR = 0.003
+# That square is chosen on the page thinned out to at most this side.
+_COARSE = 2048
 # On grey captures with less noise than this, what a slightly wrong kernel leaves is what counts,
 # and tv is 0.7 dB better; with more, and in colour at any noise, local-wiener is.
 _CLEAN = 0.006
@@ -52,9 +54,10 @@ _CALM = 0.17
 # when the camera rolls, and up to so many pixels, since the page is held in floats.
 _FIELD_SIDE, _FIELD_PIXELS = 384, 2**24
 _KERNEL_SHARE = 0.5
-# Below this confidence the picture stays as it is, or the report warns where a kernel size insists:
-# on training pictures what such kernels spoiled was more than what they mended.
-_DOUBTFUL = 0.3
+# Below the first confidence the picture stays as it is unless a kernel size insists, below the
+# second the report warns. Of synthetic blurs, what is under 0.3 spoils more than it mends; real
+# captures without noise come down to 0.06 with kernels that are right.
+_DOUBTFUL, _UNSURE = 0.05, 0.5
 
 _DEFAULTS = Settings()
 
@@ -99,7 +102,15 @@ class L0:
         int, Parameter("1: the settings as they are; more: so many variations, the best kept", 1, 4)
     ] = 4
     solver: Annotated[
-        Literal["auto", "local-wiener", "hyper-laplacian", "tv", "richardson-lucy", "wiener"],
+        Literal[
+            "auto",
+            "local-wiener",
+            "deep-wiener",
+            "hyper-laplacian",
+            "tv",
+            "richardson-lucy",
+            "wiener",
+        ],
         Parameter(
             "what undoes the blur that was found; auto: local-wiener, but tv for grey pictures "
             "with little noise"
@@ -144,7 +155,8 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
     if given.kernel is not None:
         if parameters.kernel_size:
             raise ParameterError("kernel_size and kernel exclude each other: give one of them")
-        return build_known(_solver(parameters, page))(page, given, progress)
+        solver = _solver(parameters, page, _noise(parameters, page))
+        return build_known(solver)(page, given, progress)
     noise = _noise(parameters, page)
     measured: dict[str, Any] = {"noise_std": noise}
     box = given.roi or _region(page)
@@ -177,8 +189,7 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
             source=_digest(page),
         ),
     )
-    warnings = (_doubt(trust),) if trust < _DOUBTFUL else ()
-    effective = math.hypot(noise, _KERNEL_ERROR)
+    warnings = (_doubt(trust, told=parameters.kernel_size > 0),) if trust < _UNSURE else ()
     varying = None
     if parameters.field and given.roi is None and _may_roll(page.size):
         rolled = estimate_field(
@@ -190,14 +201,19 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
         )
         measured |= {"field_gain": rolled.gain, "field_fewer_edges": rolled.fewer_edges}
         varying = rolled.field if rolled.better else None
-    restorer = restorer_for(_solver(parameters, page), varying or kernel, effective, page)
+    told = parameters.noise_std is not None
+    solver = _solver(parameters, page, noise if told else max(noise, rounding(page)))
+    effective = as_it_looks(noise) if told else noise_for(solver, page, kernel, noise)
+    # What the solver was given, so that it can be given again.
+    measured |= {"effective_noise_std": effective}
+    restorer = restorer_for(solver, varying or kernel, effective, page)
     return Prepared(restorer, blur=kernel, varying=varying, measured=measured, warnings=warnings)
 
 
-def _doubt(trust: float) -> str:
+def _doubt(trust: float, *, told: bool = False) -> str:
     return (
         f"uncertain: the blur was found with little confidence ({trust:.2f}); try a region (roi) "
-        "with cornered detail, or insist on a kernel size"
+        f"with cornered detail, or {'another' if told else 'insist on a'} kernel size"
     )
 
 
@@ -210,7 +226,7 @@ def _region(page: Page) -> Box:
     height, width = page.size
     if max(height, width) <= _REGION:
         return page.whole
-    step = max(1, max(height, width) // 2048)
+    step = -(-max(height, width) // _COARSE)
     coarse = page.sample(step)
     x, y, _, _ = choose_region(coarse, max(_REGION // step, 16), page.sample_clipped(step))
     left, top = min(x * step, max(width - _REGION, 0)), min(y * step, max(height - _REGION, 0))
@@ -238,19 +254,18 @@ def _noise(parameters: L0, page: Page) -> float:
     return measure_noise(page) if parameters.noise_std is None else parameters.noise_std
 
 
-def _solver(parameters: L0, page: Page) -> Known:
+def _solver(parameters: L0, page: Page, noise: float) -> Known:
     name, weight = parameters.solver, parameters.regularization
     if name == "auto":
-        noise = _noise(parameters, page)
         clean = page.channels == 1 and noise < _CLEAN
         # Local-wiener takes its weights from the noise alone.
         name = "tv" if clean or weight is not None else "local-wiener"
         if clean and weight is None:
-            weight = _CALM * math.hypot(noise, _KERNEL_ERROR)
-    if weight is not None and name == "local-wiener":
+            weight = _CALM * as_it_looks(noise)
+    if weight is not None and name in ("local-wiener", "deep-wiener"):
         raise ParameterError(
-            "regularization has no meaning for solver 'local-wiener', which weighs by the noise: "
-            "leave it out, set noise_std, or choose solver 'tv' or 'hyper-laplacian'"
+            f"regularization has no meaning for solver '{name}', which weighs by the noise: leave "
+            "it out, set noise_std, or choose solver 'tv' or 'hyper-laplacian'"
         )
     chosen = {"light": parameters.light, "noise_std": parameters.noise_std}
     if weight is not None:

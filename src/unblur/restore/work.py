@@ -15,9 +15,10 @@ from unblur.errors import ParameterError
 from unblur.photo import Photo
 from unblur.progress import Progress, part
 from unblur.restore.adapt import Encoding, adapt
-from unblur.restore.catalogue import DEFAULT
+from unblur.restore.catalogue import DEFAULT, METHODS
 from unblur.restore.checks import check_device, check_mask, check_roi, check_settings
-from unblur.restore.memory import budget, peak_bytes
+from unblur.restore.lenses import as_lens, check_lens, lens_record, profile_for, with_lens
+from unblur.restore.memory import budget, held_bytes, peak_bytes
 from unblur.restore.method import Given, Method, Prepared
 from unblur.restore.page import Page, Values
 from unblur.restore.parameters import parse
@@ -34,13 +35,20 @@ class Work:
     """A method with everything set that does not depend on the picture."""
 
     def __init__(
-        self, method: Method, parameters: Mapping[str, Any], device: str, kernel: Any
+        self,
+        method: Method,
+        parameters: Mapping[str, Any],
+        device: str,
+        kernel: Any,
+        lens: Any = None,
     ) -> None:
         self.method = method
         self.parameters: Any = parse(method.parameters, parameters)
         self.device = check_device(device)
         self.kernel = None if kernel is None else _as_blur(kernel)
-        if method.needs_kernel and kernel is None:
+        check_lens(method, lens, kernel)
+        self.lens = as_lens(lens)
+        if method.needs_kernel and kernel is None and lens is None:
             raise ParameterError(
                 f"kernel is missing: method '{method.name}' needs the blur; give kernel=..., or "
                 f"use method '{DEFAULT}', which finds it"
@@ -87,33 +95,43 @@ class Work:
         check_settings(strength=strength, tile=tile, seed=seed)
         adapted = adapt(image, encoding)
         photo = adapted.photo
-        given = Given(self.kernel, roi=check_roi(roi, photo.size), seed=seed)
+        profile = profile_for(self.lens, photo)
+        given, doubts = with_lens(
+            profile,
+            self.method,
+            photo,
+            Given(self.kernel, roi=check_roi(roi, photo.size), seed=seed),
+        )
         protected = check_mask(mask, photo.size)
         samples = torch.empty_like(photo.samples)
         limit = budget(max_memory, self.device) - samples.nbytes
+        held = held_bytes(self.device) + samples.nbytes
         # Only finding a blur takes time before the tiles.
-        looking = 0.0 if self.method.needs_kernel or self.method.needs_weights else _LOOKING
+        told = given.kernel is not None or self.method.needs_weights
+        looking = 0.0 if told else _LOOKING
         prepared: list[Prepared] = []
         records: list[dict[str, Any]] = []
-        warnings: list[str] = []
+        warnings = list(doubts)
         for index in range(photo.pages):
             span = part(progress, index / photo.pages, (index + 1) / photo.pages)
             protect = _protect(photo, index, protected)
             page = self.page(photo, index, protect, bare=adapted.bare)
             found = self.prepare(page, given, part(span, 0.0, looking))
             tiled = restore_page(
-                page, found.restorer, samples[index], limit=limit, tile=tile, strength=strength,
-                progress=part(span, looking, 1.0),
+                page, found.restorer, samples[index], limit=limit, held=held, tile=tile,
+                strength=strength, progress=part(span, looking, 1.0),
             )  # fmt: skip
             prepared.append(found)
             records.append(_record(found, tiled.tiles))
             warnings += [*found.warnings, *tiled.warnings]
-        restored = replace(photo, samples=samples)
+        # What the file left out is not left out of what was restored.
+        carried = replace(photo.carried, coarse_colour=False, step=0.0)
+        restored = replace(photo, samples=samples, carried=carried)
         first, blur = records[0], prepared[0].blur
         untouched = strength == 0 or all(found.restorer is None for found in prepared)
         record = Report(
-            method=self.method.name,
-            parameters=dict(vars(self.parameters)),
+            method=_name(self.method, prepared[0].solver),
+            parameters=dict(vars(prepared[0].solver or self.parameters)),
             unchanged=first["unchanged"],
             kernel=first["kernel"],
             measured=first["measured"],
@@ -123,6 +141,7 @@ class Work:
             versions=_versions(),
             warnings=tuple(dict.fromkeys(warnings)),
             pages=tuple(records) if photo.pages > 1 else (),
+            lens=lens_record(profile),
         )
         return Result(
             adapted.same() if untouched else adapted.back(restored),
@@ -136,6 +155,13 @@ def _is_flat(samples: Tensor) -> bool:
     # NumPy finds extremes of every integer type without a copy.
     planes = [plane.numpy() for plane in samples]
     return all(bool(plane.min() == plane.max()) for plane in planes)
+
+
+def _name(method: Method, solver: Any) -> str:
+    """The name of a solver by its parameters, or that of the method where it took none."""
+    if solver is None:
+        return method.name
+    return next(each.name for each in METHODS if each.parameters is type(solver))
 
 
 def _as_blur(kernel: Any) -> Kernel | Field:
