@@ -10,6 +10,7 @@ NAMES = (
     "levin",
     "deconvolution",
     "shakes",
+    "deepwiener",
     "confidence",
     "homography",
     "noharm",
@@ -18,7 +19,12 @@ NAMES = (
     "memory",
     "start",
     "networks",
+    "synthesis",
+    "training",
+    "lenses",
+    "batch",
     "sheet",
+    "service",
 )
 
 
