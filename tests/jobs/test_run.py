@@ -118,6 +118,84 @@ def test_in_place_keeps_the_format_of_a_lying_name(job: Job, photograph: np.ndar
     assert unblur.read(job.source).carried.format == "jpeg"
 
 
+@pytest.fixture
+def jpeg(job: Job, photograph: np.ndarray) -> Job:
+    """A job that leaves a JPEG as it is."""
+    source = Path(job.source).with_suffix(".jpg")
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "on its side"
+    Image.fromarray(photograph).save(source, quality=70, exif=exif)
+    options = replace(job.options, strength=0.0)
+    return replace(job, source=str(source), target=f"{source}.out.jpg", options=options)
+
+
+def test_what_is_left_as_it_was_is_copied(jpeg: Job) -> None:
+    """Promise 5: another encoding would change it."""
+    content = Path(jpeg.source).read_bytes()
+    assert run(jpeg).record["copied"] is True
+    assert Path(jpeg.target).read_bytes() == content
+    out = io.BytesIO()
+    streamed = run(replace(jpeg, source="-", target="-"), stdin=io.BytesIO(content), stdout=out)
+    assert streamed.record["copied"] is True
+    assert out.getvalue() == content
+
+
+def test_what_is_left_as_it_was_in_place_is_not_touched(jpeg: Job) -> None:
+    before = os.stat(jpeg.source)
+    inside = replace(jpeg, target=jpeg.source, options=replace(jpeg.options, in_place=True))
+    assert run(inside).record["copied"] is True
+    after = os.stat(jpeg.source)
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_all_pages_must_be_as_they_were_for_a_copy(job: Job, photograph: np.ndarray) -> None:
+    source = Path(job.source).with_suffix(".tif")
+    pages = [Image.fromarray(np.full_like(photograph, 9)), Image.fromarray(photograph)]
+    pages[0].save(source, save_all=True, append_images=pages[1:])
+    outcome = run(replace(job, source=str(source), target=f"{source}.out.tif"))
+    assert "flat" in outcome.record["pages"][0]["unchanged"]
+    assert outcome.record["copied"] is False
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"quality": 80},
+        {"strip_metadata": True},
+        {"format": "png"},
+        {"background": (1.0, 1.0, 1.0)},
+        {"encoding": "srgb"},
+    ],
+)
+def test_another_encoding_is_made_where_it_is_asked_for(
+    jpeg: Job, asked: dict[str, object]
+) -> None:
+    record = run(replace(jpeg, options=replace(jpeg.options, **asked))).record
+    assert record["copied"] is False
+    assert Path(jpeg.target).read_bytes() != Path(jpeg.source).read_bytes()
+
+
+def test_what_was_mended_is_not_copied(jpeg: Job) -> None:
+    whole = Path(jpeg.source).read_bytes()
+    Path(jpeg.source).write_bytes(whole[: len(whole) // 2])
+    record = run(replace(jpeg, options=replace(jpeg.options, salvage=True))).record
+    assert record["copied"] is False
+    assert "damaged" in record["warnings"][0]
+    unblur.read(jpeg.target)
+
+
+def test_a_file_that_changes_while_it_is_copied_fails(
+    jpeg: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meddling(source: object, target: object) -> None:
+        os.utime(jpeg.source, ns=(1, 1))
+
+    monkeypatch.setattr("shutil.copyfileobj", meddling)
+    with pytest.raises(InputError, match="changed while"):
+        run(jpeg)
+    assert not Path(jpeg.target).exists()
+
+
 @pytest.mark.parametrize("change", ["rewritten", "touched", "deleted", "replaced"])
 def test_an_input_that_changes_meanwhile_fails(
     job: Job, monkeypatch: pytest.MonkeyPatch, change: str

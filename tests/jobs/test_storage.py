@@ -119,6 +119,15 @@ def test_a_picture_goes_from_bucket_to_bucket(
     assert storage.fetch(job.target)[0] == (tmp_path / "out.png").read_bytes()
 
 
+def test_what_is_left_as_it_was_is_copied(job: Job, png: Path) -> None:
+    untouched = replace(job, options=replace(job.options, strength=0.0))
+    assert run(untouched).record["copied"] is True
+    assert storage.fetch(job.target)[0] == png.read_bytes()
+    local = replace(untouched, source=str(png), target=job.target.replace("a.png", "b.png"))
+    assert run(local).record["copied"] is True
+    assert storage.fetch(local.target)[0] == png.read_bytes()
+
+
 def test_a_target_that_exists_is_found_before_the_work(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:

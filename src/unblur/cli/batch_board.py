@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from unblur.cli.terminal import clean, say, tell
+from unblur.cli.terminal import clean, left_alone, say, tell
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -68,10 +68,7 @@ class Board:
 
 
 def _done(record: dict[str, Any]) -> str:
-    unchanged = record.get("unchanged")
-    if unchanged:
-        return clean(f"unchanged: {unchanged}")
-    return f"{clean(record['method'])}, {record['seconds']:.1f} s"
+    return clean(left_alone(record) or f"{record['method']}, {record['seconds']:.1f} s")
 
 
 def _bar(total: int) -> "tuple[Progress, TaskID]":

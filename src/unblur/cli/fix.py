@@ -11,7 +11,7 @@ import typer
 
 from unblur.cli import options as o
 from unblur.cli.arguments import MethodCommand, check_choice, colour, region, settings
-from unblur.cli.terminal import Bar, Failures, clean, say, warn
+from unblur.cli.terminal import Bar, Failures, clean, left_alone, say, warn
 from unblur.errors import ParameterError, WeightsError
 from unblur.jobs.files import save_text
 from unblur.jobs.job import STREAM, Job, Options
@@ -234,8 +234,7 @@ def _show(outcome: "Outcome", *, as_json: bool) -> None:
     if as_json:
         say(_json(record))
     elif job.target != STREAM:
-        unchanged = record.get("unchanged")
-        what = f"unchanged: {unchanged}" if unchanged else _done(record)
+        what = left_alone(record) or _done(record)
         say(f"{clean(job.source)} -> {clean(job.target)} ({clean(what)})")
 
 

@@ -73,10 +73,10 @@ def estimate(
     with failures.about(source), Bar(source, quiet=quiet) as bar:
         values = settings(settings_, kernel_size=size)
         area = region(roi)
-        opened = open_source(source)
         target = output or _name(source)
         keep_apart([source], [target])
         check_target(target, overwrite=overwrite)
+        opened = open_source(source)
         from unblur.photo import read
         from unblur.restore.api import estimate_kernel
 

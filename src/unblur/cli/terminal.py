@@ -4,11 +4,11 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import typer
 
@@ -17,7 +17,7 @@ from unblur.errors import ParameterError, UnblurError
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["DEBUG", "Bar", "Failures", "clean", "say", "tell", "warn"]
+__all__ = ["DEBUG", "Bar", "Failures", "clean", "left_alone", "say", "tell", "warn"]
 
 DEBUG: ContextVar[bool] = ContextVar("DEBUG", default=False)
 
@@ -33,6 +33,18 @@ def clean(text: object) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
         for letter in str(text)
     )
+
+
+def left_alone(record: Mapping[str, Any]) -> str | None:
+    """Say why a picture came back as it was, and whether the file is a copy; None if it did not.
+
+    Example:
+        >>> left_alone({"unchanged": "flat", "copied": True})
+        'copied unchanged: flat'
+    """
+    if not record.get("unchanged"):
+        return None
+    return f"{'copied ' if record.get('copied') else ''}unchanged: {record['unchanged']}"
 
 
 def say(text: str) -> None:

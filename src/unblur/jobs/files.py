@@ -1,6 +1,7 @@
 """Files before and after the work: an input stays itself, an output can be written."""
 
 import os
+import shutil
 import stat
 import sys
 from dataclasses import replace
@@ -8,14 +9,23 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from unblur.errors import InputError, OutputError
-from unblur.files import write_whole
+from unblur.files import replacing, write_whole
 from unblur.jobs import storage
 from unblur.jobs.job import STREAM
 
 if TYPE_CHECKING:
     from unblur.photo import Photo
 
-__all__ = ["Source", "check_target", "open_source", "rehearse", "save_text", "store"]
+__all__ = [
+    "Source",
+    "check_target",
+    "format_for",
+    "open_source",
+    "rehearse",
+    "save_text",
+    "store",
+    "store_copy",
+]
 
 # Camera raw and HEIC are read only: what is written holds all of their depth.
 _INSTEAD = {"heif": "png", "raw": "tiff"}
@@ -25,7 +35,7 @@ class Source(NamedTuple):
     """An input: its name, what `photo.read` takes for it, and the state in which it was found."""
 
     name: str
-    content: str | bytes | BinaryIO
+    content: str | bytes
     found: tuple[int, ...] | str | None
 
     def check_unchanged(self) -> None:
@@ -44,6 +54,7 @@ def open_source(name: str, stdin: BinaryIO | None = None) -> Source:
     Raises:
         InputError: There is no such file, or it is a folder, a pipe or a device; or it did not
             arrive whole.
+        ImageTooLarge: Standard input does not end.
 
     Example:
         >>> open_source(".")
@@ -51,7 +62,9 @@ def open_source(name: str, stdin: BinaryIO | None = None) -> Source:
         unblur.errors.InputError: . is a folder; give a file
     """
     if name == STREAM:
-        return Source(name, stdin or sys.stdin.buffer, None)
+        from unblur.photo.content import drain
+
+        return Source(name, drain(stdin or sys.stdin.buffer), None)
     if storage.is_remote(name):
         return Source(name, *storage.fetch(name))
     return Source(name, name, _state(name))
@@ -116,7 +129,7 @@ def rehearse(
     from unblur.photo import write
     from unblur.photo.formats import check_fit
 
-    kind = _format(target, photo, format)
+    kind = format_for(target, photo, format)
     check_fit(kind, photo.size, photo.pages)
     alpha = None if photo.alpha is None else photo.alpha[:1, :, :1, :1]
     pixel = replace(photo, samples=photo.samples[:1, :, :1, :1], alpha=alpha)
@@ -141,7 +154,7 @@ def store(
     """
     from unblur.photo import write
 
-    kind = _format(target, photo, format)
+    kind = format_for(target, photo, format)
     if storage.is_remote(target):
         overwrite = bool(options.pop("overwrite", False))
         whole = BytesIO()
@@ -156,7 +169,45 @@ def store(
     return warnings
 
 
-def _format(target: str, photo: "Photo", given: str | None) -> str:
+def store_copy(
+    target: str, source: Source, *, stdout: BinaryIO | None = None, overwrite: bool = False
+) -> None:
+    """Put the bytes of a source at the file `target`, or on standard output.
+
+    Raises:
+        InputError: The source changed meanwhile.
+        OutputError: As `store`.
+    """
+    from unblur.photo.content import opened
+
+    with opened(source.content) as content, content.stream() as whole:
+        if storage.is_remote(target):
+            copy = whole.read()
+            source.check_unchanged()
+            storage.put(target, copy, overwrite=overwrite)
+        elif target == STREAM:
+            stream = stdout or sys.stdout.buffer
+            try:
+                shutil.copyfileobj(whole, stream)
+                stream.flush()
+            except OSError as error:
+                reason = error.strerror or error
+                raise OutputError(f"the stream cannot be written: {reason}") from error
+        else:
+            with (
+                replacing(target, overwrite=overwrite) as descriptor,
+                open(descriptor, "wb", closefd=False) as file,
+            ):
+                shutil.copyfileobj(whole, file)
+                source.check_unchanged()
+
+
+def format_for(target: str, photo: "Photo", given: str | None) -> str:
+    """Give the format that is written: the given one, else the name's, else that which came.
+
+    Raises:
+        UnsupportedFormat: It is none that is written.
+    """
     from unblur.photo.formats import format_of
 
     if given is None and target == STREAM:

@@ -1,4 +1,7 @@
-"""One photograph from file to file: read, deblurred, written whole or not at all."""
+"""One photograph from file to file: read, deblurred, written whole or not at all.
+
+One that comes back as it was is the file itself, unless another encoding was asked for.
+"""
 
 import os
 import tempfile
@@ -6,8 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from unblur.jobs.files import check_target, open_source, rehearse, store
-from unblur.jobs.job import Job
+from unblur.jobs.files import (
+    Source,
+    check_target,
+    format_for,
+    open_source,
+    rehearse,
+    store,
+    store_copy,
+)
+from unblur.jobs.job import Job, Options
 from unblur.jobs.page import Preview, preview
 from unblur.jobs.storage import is_remote, nearby, put
 from unblur.jobs.warm import Warm
@@ -19,6 +30,10 @@ __all__ = ["NO_KERNEL", "Outcome", "run"]
 
 NO_KERNEL = "there is no kernel to save: the picture was not deblurred with one"
 """The warning where `save_kernel` names a file and no kernel was in use."""
+
+_DEFAULT = Options()
+# What asks for another encoding than the file has.
+_ENCODING = ("quality", "background", "strip_metadata", "encoding")
 
 
 @dataclass(frozen=True)
@@ -70,10 +85,10 @@ def run(
     """
     near = nearby(job)
     options = near.options
-    source = open_source(job.source, stdin)
     check_target(job.target, overwrite=options.overwrite or options.in_place or again)
     if options.save_kernel is not None:
         check_target(options.save_kernel, overwrite=options.overwrite)
+    source = open_source(job.source, stdin)
     report(progress, "read", 0.0)
     photo = read(
         source.content,
@@ -89,7 +104,7 @@ def run(
     rehearse(
         job.target,
         photo,
-        format=photo.carried.format if options.in_place else options.format,
+        format=_format(job, photo),
         quality=options.quality,
         background=options.background,
     )
@@ -106,13 +121,13 @@ def run(
     )
     source.check_unchanged()
     report(progress, "write", 0.95)
-    restored: Photo = result.image
+    copied = result.image is photo and _stays(job, photo)
     warnings = [
-        *photo.warnings,
-        *_write(job, restored, stdout, again=again),
+        *_write(job, source, result.image, stdout, copied=copied, again=again),
         *_save_kernel(job, result),
     ]
     record = {"source": job.source, "target": job.target, "ok": True, **result.report.as_dict()}
+    record["copied"] = copied
     record["warnings"] = list(dict.fromkeys([*warnings, *record.get("warnings", ())]))
     previews = _previews(photo, result) if options.previews else ()
     report(progress, "done", 1.0)
@@ -131,17 +146,38 @@ def _load_mask(name: str) -> Any:
     return read(name).encoded()[0].mean(dim=0) >= 0.5
 
 
-def _write(job: Job, photo: Photo, stdout: BinaryIO | None, *, again: bool) -> tuple[str, ...]:
+def _format(job: Job, photo: Photo) -> str | None:
+    return photo.carried.format if job.options.in_place else job.options.format
+
+
+def _stays(job: Job, photo: Photo) -> bool:
+    """Say whether the file itself can be the result, where nothing was done to the picture."""
+    options = job.options
+    asked = any(getattr(options, name) != getattr(_DEFAULT, name) for name in _ENCODING)
+    # What was mended while it was read would be broken again.
+    mended = photo.warnings and (options.salvage or options.nonfinite == "fill")
+    same = format_for(job.target, photo, _format(job, photo)) == photo.carried.format
+    return same and not (asked or mended)
+
+
+def _write(
+    job: Job, source: Source, photo: Photo, stdout: BinaryIO | None, *, copied: bool, again: bool
+) -> tuple[str, ...]:
     options = job.options
     # Of what is ours already, a storage refuses only what differs.
     mine = again and not is_remote(job.target)
-    return store(
+    overwrite = options.overwrite or options.in_place or mine
+    if copied:
+        if not options.in_place:
+            store_copy(job.target, source, stdout=stdout, overwrite=overwrite)
+        return ()
+    return photo.warnings + store(
         job.target,
         photo,
         stdout=stdout,
-        format=photo.carried.format if options.in_place else options.format,
+        format=_format(job, photo),
         quality=options.quality,
-        overwrite=options.overwrite or options.in_place or mine,
+        overwrite=overwrite,
         strip_metadata=options.strip_metadata,
         background=options.background,
         note=f"unblur {job.method}",

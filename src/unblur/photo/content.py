@@ -12,7 +12,7 @@ from unblur.errors import CorruptImage, ImageTooLarge, InputError
 from unblur.files import AnyPath, open_regular, shown
 from unblur.photo import vips
 
-__all__ = ["Content", "Source", "opened"]
+__all__ = ["Content", "Source", "drain", "opened"]
 
 Source = AnyPath | bytes | BinaryIO
 _STREAM_LIMIT = 4 << 30
@@ -68,7 +68,7 @@ def opened(source: Source) -> Iterator[Content]:
         with _file(source) as content:
             yield content
     elif callable(getattr(source, "read", None)):
-        yield _of_bytes(_drain(source))
+        yield _of_bytes(drain(source))
     else:
         raise InputError(
             f"a picture is a path, bytes or a binary stream, got {type(source).__name__}"
@@ -92,8 +92,13 @@ def _file(path: AnyPath) -> Iterator[Content]:
         os.close(descriptor)
 
 
-def _drain(stream: BinaryIO) -> bytes:
-    """Read a stream to its end; one that is no picture is left after the first bytes."""
+def drain(stream: BinaryIO) -> bytes:
+    """Read a stream to its end; one that is no picture is left after the first bytes.
+
+    Raises:
+        InputError: It gives text, or what is no picture.
+        ImageTooLarge: It does not end within 4 GiB.
+    """
     # Imported late: sniffing is needed here only to leave endless streams early.
     from unblur.photo.sniff import sniff
 

@@ -19,7 +19,8 @@ def in_words(record: Mapping[str, Any]) -> list[str]:
     kernel = record.get("kernel")
     unchanged = record.get("unchanged")
     if unchanged:
-        said.append(f"The picture came back as it was: {str(unchanged).rstrip('.')}.")
+        how = ", to the byte" if record.get("copied") else ""
+        said.append(f"The picture came back as it was{how}: {str(unchanged).rstrip('.')}.")
     elif kernel is not None:
         said += _blur(kernel)
     else:
