@@ -59,7 +59,8 @@ class Restorer:
         best_tile: side of a tile from which on a pixel costs more time, as arrays outgrow what the
             processor and the allocator keep at hand; 0 is none.
         together: how many tiles of one size `apply` takes at once, masks left aside.
-        apart: so many tiles, of any size, are restored side by side, each by itself on one core.
+        apart: up to so many tiles, of any size, are restored side by side, each by itself on one
+            core.
         remark: a sentence for the report where a page is cut into tiles, or None.
     """
 

@@ -7,7 +7,7 @@ from unblur.errors import OutOfMemory
 from unblur.restore.method import Restorer
 from unblur.restore.tiling import Plan, plan_tiles, reach_of
 
-__all__ = ["choose_tile", "least_tile"]
+__all__ = ["choose_tile", "least_tile", "tiles_at_once"]
 
 Size = tuple[int, int]
 
@@ -68,13 +68,30 @@ def choose_tile(
             break
         halo = max(halo // 2, last)
     side = least_tile(restorer, last)
-    needed = min(room.needed((side, side), restorer.together), room.needed(size, 1))
+    needed = min(room.needed((side, side), room.together), room.needed(size, 1))
     enough = math.ceil((needed + held) / 1e6)
     raise OutOfMemory(
         f"max_memory leaves {max(limit, 0) / 1e6:.0f} MB for the work, and the least that this "
         f"picture and method need is {math.ceil(needed / 1e6)} MB: raise max_memory by "
         f"{math.ceil((needed - limit) / 1e6)} MB (--max-memory {enough}MB)"
     )
+
+
+def tiles_at_once(tile: Size, size: Size, channels: int, restorer: Restorer, limit: int) -> int:
+    """Give how many tiles go through at once: of those that go apart, as many as the memory holds.
+
+    Args:
+        tile: (height, width) of a tile with its halo.
+        size: of the page, (height, width).
+        channels: of the page.
+        restorer: what tiles go through.
+        limit: bytes.
+    """
+    if not restorer.apart:
+        return restorer.together
+    room = _Room(size, channels, restorer, limit)
+    counts = range(2, restorer.together + 1)
+    return max((count for count in counts if room.needed(tile, count) <= limit), default=1)
 
 
 class _Room:
@@ -84,13 +101,15 @@ class _Room:
         self.size = size
         self.restorer = restorer
         self.limit = float(limit)
+        # Where tiles go apart, how the page is cut must not depend on how many cores there are.
+        self.together = 1 if restorer.apart else restorer.together
         self.per_pixel = _SPARE * (restorer.bytes_per_pixel + 4 * _COPIES * channels)
         # Finished rows wait for the row of tiles below them.
         self.per_row = 8 * channels * size[1]
         if restorer.best_tile:
             # A page that is hardly larger is not worth the halos.
             side = max(restorer.best_tile, least_tile(restorer, restorer.halo))
-            self.limit = min(self.limit, _WHOLE * self.needed((side, side), restorer.together))
+            self.limit = min(self.limit, _WHOLE * self.needed((side, side), self.together))
 
     def needed(self, tile: Size, together: int) -> float:
         """Bytes for tiles of that size."""
@@ -102,7 +121,7 @@ class _Room:
     def height(self, width: int) -> int:
         """The most rows of a tile of that width."""
         frame = self.restorer.frame
-        row = self.per_pixel * self.restorer.together * (width + frame)
+        row = self.per_pixel * self.together * (width + frame)
         left = self.limit - self.restorer.bytes_fixed - row * frame
         return math.floor(max(left, 0) / (row + self.per_row))
 

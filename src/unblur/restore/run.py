@@ -8,7 +8,7 @@ from unblur.progress import Progress
 from unblur.restore.method import Restorer
 from unblur.restore.page import Page
 from unblur.restore.patience import Patient
-from unblur.restore.room import choose_tile, least_tile
+from unblur.restore.room import choose_tile, least_tile, tiles_at_once
 from unblur.restore.tiling import plan_tiles, run_tiles
 
 __all__ = ["Tiled", "restore_page"]
@@ -64,8 +64,8 @@ def restore_page(
     def write(top: int, pixels: Tensor) -> None:
         samples[:, top : top + pixels.shape[1]] = page.encode(top, pixels, strength)
 
-    together, alike = restorer.together, not restorer.apart
-    run_tiles(plan, patient, write, progress, together=together, alike=alike)
+    together = tiles_at_once(size, page.size, page.channels, restorer, limit)
+    run_tiles(plan, patient, write, progress, together=together, alike=not restorer.apart)
     return Tiled(patient.count, _warnings(restorer, patient))
 
 
