@@ -9,9 +9,11 @@ from unblur.blind.settings import Settings
 from unblur.blind.verdict import nothing_to_remove
 
 
-def found(kernel: torch.Tensor, *, texture: float, agreement: float) -> Estimate:
+def found(
+    kernel: torch.Tensor, *, texture: float, agreement: float, residual: float = 1.0
+) -> Estimate:
     score = Score(
-        residual=1.0,
+        residual=residual,
         sparsity=texture * 0.1,
         contrast=0.1,
         edges=0.1,
@@ -29,10 +31,10 @@ def found(kernel: torch.Tensor, *, texture: float, agreement: float) -> Estimate
         (1.1, 0.1, None),  # defocus: the spectrum says little, and there is little texture
         (1.6, 0.0, None),
         (2.3, 0.8, None),  # a long shake without noise
-        (2.3, 0.5, "2.3 times as much texture"),  # a sharp picture of fine texture
+        (2.3, 0.5, "2.3 times its fine detail"),  # a sharp picture of fine texture
         (1.9, 0.2, None),
-        (2.1, 0.2, "2.1 times as much texture"),
-        (6.0, 0.9, "6.0 times as much texture"),
+        (2.1, 0.2, "2.1 times its fine detail"),
+        (6.0, 0.9, "6.0 times its fine detail"),
     ],
 )
 def test_texture_needs_the_word_of_the_spectrum(
@@ -41,7 +43,13 @@ def test_texture_needs_the_word_of_the_spectrum(
     reason = nothing_to_remove(
         found(torch.full((9, 9), 1 / 81), texture=texture, agreement=agreement)
     )
-    assert (reason is None) if word is None else (reason is not None and word in reason)
+    if word is None:
+        assert reason is None
+    else:
+        assert reason is not None
+        assert word in reason
+        assert "lines and grain that are not in the picture" in reason
+        assert reason.endswith("a kernel size insists (--kernel-size 25)")
 
 
 def test_a_kernel_of_hardly_more_than_a_pixel_is_that_of_a_sharp_picture() -> None:
@@ -50,3 +58,11 @@ def test_a_kernel_of_hardly_more_than_a_pixel_is_that_of_a_sharp_picture() -> No
     reason = nothing_to_remove(found(kernel, texture=1.0, agreement=0.9))
     assert reason is not None
     assert "30% in one" in reason
+
+
+def test_what_no_single_blur_explains_is_said_in_plain_words() -> None:
+    kernel = torch.full((9, 9), 1 / 81)
+    reason = nothing_to_remove(found(kernel, texture=1.0, agreement=0.9, residual=2.5))
+    assert reason is not None
+    assert "no single blur fits the picture, parts of which may have moved" in reason
+    assert reason.endswith("a kernel size insists (--kernel-size 25)")

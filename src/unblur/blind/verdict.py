@@ -28,6 +28,7 @@ _LEAST_AGREEMENT = 0.05
 _LEAST_SIDE = 16
 # What a right kernel leaves of a real photograph without noise: no blur is quite uniform.
 _MODEL_ERROR = 0.002
+_INSIST = "a kernel size insists (--kernel-size 25)"
 # Of one plane, in the pictures that the confidence was fitted to.
 _LEAST_NOISE, _MOST_NOISE = 0.0017, 0.012
 
@@ -54,19 +55,21 @@ def nothing_to_remove(found: Estimate) -> str | None:
     if peak >= _SHARP_PEAK:
         return (
             "sharp, or blurred in a way that was not found: the kernel is hardly more than a pixel "
-            f"({peak:.0%} in one); a kernel size insists"
+            f"({peak:.0%} in one); {_INSIST}"
         )
     trusted = max(found.score.agreement, _LEAST_AGREEMENT)
     if found.score.excess > max(_TEXTURE, _RINGING * trusted):
         return (
-            "sharp, or blurred in a way that was not found: undoing the best kernel makes "
-            f"{found.score.excess:.1f} times as much texture"
+            "sharp, or blurred in a way that was not found: the result would show lines and grain "
+            f"that are not in the picture ({found.score.excess:.1f} times its fine detail); "
+            f"{_INSIST}"
         )
     left = _left(found)
     if left > _UNEXPLAINED:
         return (
-            f"unexplained: no single blur fits the picture (the best one leaves {left:.1f} times "
-            "what noise and a blur that is not quite uniform would)"
+            "unexplained: no single blur fits the picture, parts of which may have moved or lie at "
+            f"other distances (the best one leaves {left:.1f} times what noise and a blur that is "
+            f"not quite uniform would); {_INSIST}"
         )
     return None
 
