@@ -116,7 +116,12 @@ def test_auto_finds_the_lens_by_its_name(
     monkeypatch.setenv("UNBLUR_HOME", str(tmp_path / "home"))
     assert "no profiles" in command("lens", "list").out
     assert command("lens", "add", lens).code == 0
-    assert "Box 1" in command("lens", "list").out
+    listed = command("lens", "list").out
+    assert listed.startswith("box-1: Box 1; frame 200 x 200")
+    assert str(tmp_path) not in listed
+    (entry,) = json.loads(command("lens", "list", "--json").out)
+    assert entry["name"] == "box-1"
+    assert Path(entry["path"]).is_file()
     named = tmp_path / "named.jpg"
     tags = Image.Exif()
     tags[272] = "Box 1"

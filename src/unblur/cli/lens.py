@@ -188,13 +188,13 @@ def list_(as_json: Printed = False) -> None:
         else:
             for each in kept:
                 what = each.damage if each.profile is None else summary(each.profile)
-                say(f"{clean(each.path)}: {clean(what)}")
+                say(f"{clean(each.name)}: {clean(what)}")
     failures.finish()
 
 
 def _entry(kept: Any) -> dict[str, Any]:
     known = {"damage": kept.damage} if kept.profile is None else facts(kept.profile)
-    return {"path": str(kept.path), **known}
+    return {"name": kept.name, "path": str(kept.path), **known}
 
 
 def add(source: ProfileFile, overwrite: o.Overwrite = False) -> None:
@@ -213,7 +213,7 @@ def add(source: ProfileFile, overwrite: o.Overwrite = False) -> None:
 
 def remove(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A kept profile, as `lens list` names its file.")
+        str, typer.Argument(metavar="NAME", help="A kept profile, as `lens list` names it.")
     ],
 ) -> None:
     """Delete a profile that was kept."""

@@ -26,6 +26,11 @@ class Shelved:
     profile: LensProfile | None
     damage: str | None = None
 
+    @property
+    def name(self) -> str:
+        """That of the file, without the ending: what `remove` takes."""
+        return self.path.name.removesuffix(_SUFFIX)
+
 
 def folder() -> Path:
     """Where the user's profiles are: beside the weights, below $UNBLUR_HOME or the caches."""
