@@ -178,7 +178,9 @@ def _is_orphan(entry: "os.DirEntry[str]", match: re.Match[str]) -> bool:
 
 
 def _exists(label: str) -> OutputError:
-    return OutputError(f"{label} exists already; choose another name or allow to overwrite it")
+    return OutputError(
+        f"{label} exists already; choose another name or allow overwriting (--overwrite)"
+    )
 
 
 def _temporary_name(name: str) -> str:

@@ -202,7 +202,10 @@ def test_messages_name_the_options(
         assert reason in answer.err
     monkeypatch.setenv("UNBLUR_HOME", str(tmp_path / "home"))
     assert command("lens", "add", lens).code == 0
-    assert "or --overwrite" in command("lens", "add", lens).err
+    assert "allow overwriting (--overwrite)" in command("lens", "add", lens).err
+    answer = command("lens", "show", lens, "-o", files / "sharp.png")
+    assert answer.code == 1
+    assert "allow overwriting (--overwrite)" in answer.err
 
 
 @pytest.mark.parametrize(

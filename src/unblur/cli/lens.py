@@ -11,7 +11,7 @@ import typer
 from unblur.cli import options as o
 from unblur.cli.lens_words import facts, measured, summary
 from unblur.cli.terminal import Bar, Failures, clean, say
-from unblur.errors import InputError, OutputError, ParameterError
+from unblur.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
     from unblur.lens import LensProfile
@@ -203,11 +203,7 @@ def add(source: ProfileFile, overwrite: o.Overwrite = False) -> None:
     with failures.about(source):
         from unblur.lens import shelf
 
-        try:
-            kept = shelf.add(source, overwrite=overwrite)
-        except OutputError as error:
-            raise OutputError(f"{error}".replace("allow to overwrite it", "--overwrite")) from error
-        say(f"{clean(source)} -> {clean(kept)}")
+        say(f"{clean(source)} -> {clean(shelf.add(source, overwrite=overwrite))}")
     failures.finish()
 
 
