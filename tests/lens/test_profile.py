@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 
 from unblur.blur import Field
-from unblur.errors import KernelError, OutputError, ParameterError
+from unblur.errors import InputError, KernelError, OutputError, ParameterError
 from unblur.lens import LensProfile, Shot, shelf
 from unblur.lens.prior import StoredPrior
 from unblur.lens.shot import shot_of
@@ -140,7 +140,7 @@ def test_the_field_fits_other_frames() -> None:
     grey = profile.field_for(photo((200, 300), channels=1))
     assert grey.channels == 1
     torch.testing.assert_close(grey.kernels.sum((-2, -1)), torch.ones(2, 3, 1))
-    with pytest.raises(ParameterError, match="uncut"):
+    with pytest.raises(InputError, match="uncut"):
         profile.field_for(photo((200, 200)))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from unblur.blur import Field
-from unblur.errors import ParameterError
+from unblur.errors import InputError
 from unblur.lens.prior import StoredPrior
 from unblur.lens.profile_files import load_parts, save_parts
 from unblur.lens.shot import Shot, shot_of
@@ -64,7 +64,7 @@ class LensProfile:
         """How a photo lies on the frame: its orientation, and its pixels for one of the frame.
 
         Raises:
-            ParameterError: The photo's frame has another shape: it was cut, or is of another
+            InputError: The photo's frame has another shape: it was cut, or is of another
                 sensor.
         """
         orientation = photo.carried.orientation
@@ -74,7 +74,7 @@ class LensProfile:
             orientation, (height, width) = 8, (width, height)
         scales = photo.size[0] / height, photo.size[1] / width
         if abs(scales[0] / scales[1] - 1) > _SHAPE:
-            raise ParameterError(
+            raise InputError(
                 f"lens is for frames of {width} x {height} pixels or of that shape, and the "
                 f"picture has {photo.size[1]} x {photo.size[0]}: give the whole, uncut frame"
             )
@@ -84,7 +84,7 @@ class LensProfile:
         """The blur of a photo of this lens: turned, resized, and for as many channels.
 
         Raises:
-            ParameterError: As `fit`.
+            InputError: As `fit`.
 
         Example:
             >>> import torch

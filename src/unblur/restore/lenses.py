@@ -74,7 +74,8 @@ def with_lens(
     """Add to what the caller gave what the lens knows of the photo's blur; and what to warn of.
 
     Raises:
-        ParameterError: The photo is no whole frame, or a network finds no prior.
+        InputError: The photo is no whole frame.
+        ParameterError: A network finds no prior.
     """
     if profile is None:
         return given, ()
