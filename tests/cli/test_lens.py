@@ -60,6 +60,19 @@ def test_a_pair_becomes_a_profile_and_a_picture(
         assert drawn.size[0] > drawn.size[1] > 0
 
 
+def test_a_small_pair_is_told_that_it_has_one_cell(
+    files: Path, tmp_path: Path, command: Command
+) -> None:
+    target = tmp_path / "small.safetensors"
+    answer = command(
+        "calibrate", "--sharp", files / "sharp.png", "--blurred", files / "blurred.png",
+        "--kernel-size", "11", "-o", target,
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert "warning: pictures of 200 x 200 pixels give only one cell" in answer.err
+    assert "give only one cell" in command("lens", "show", target).out
+
+
 def test_a_hopeless_pair_leaves_nothing(files: Path, tmp_path: Path, command: Command) -> None:
     other = tmp_path / "other.png"
     Image.fromarray(data.coffee()[100:300, 100:300]).save(other)

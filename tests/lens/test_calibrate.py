@@ -209,3 +209,12 @@ def test_exposure_and_vignetting_are_no_tone_curve(
     )
     # Between a seventh less in the middle of the sides and a third in the corners.
     assert found.measured["gain"][1] == pytest.approx(exposure * 0.9, rel=0.07)
+
+
+def test_few_cells_are_said_where_they_were_not_asked_for(pair: Any, profile: LensProfile) -> None:
+    found = calibrate([(pair.sharp, pair.blurred)], kernel_size=25)
+    assert found.field.grid == (1, 1)
+    (warning,) = found.measured["warnings"]
+    assert "360 x 240 pixels give only one cell" in warning
+    assert "larger pictures give more, one for each 333 pixels" in warning
+    assert profile.measured["warnings"] == []  # 2 x 3, as was asked for

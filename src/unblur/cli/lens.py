@@ -10,7 +10,7 @@ import typer
 
 from unblur.cli import options as o
 from unblur.cli.lens_words import facts, measured, summary
-from unblur.cli.terminal import Bar, Failures, clean, say
+from unblur.cli.terminal import Bar, Failures, clean, say, warn
 from unblur.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ def calibrate(
         bar.stop()
         profile.save(output, overwrite=overwrite)
         _draw(profile, drawn, overwrite=overwrite)
+        if not quiet:
+            warn(output, profile.measured["warnings"])
         if as_json:
             say(json.dumps({"target": output, "ok": True, **facts(profile)}))
         elif not quiet:

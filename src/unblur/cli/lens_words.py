@@ -38,6 +38,7 @@ def measured(found: Mapping[str, Any]) -> Iterator[str]:
             yield f"{label}: " + ", ".join(f"{value:.4f}" for value in found[name])
     if "cells_trusted" in found:
         yield f"cells that can be trusted: {100 * found['cells_trusted']:.0f} %"
+    yield from (f"warning: {words}" for words in found.get("warnings", ()))
 
 
 def summary(profile: "LensProfile") -> str:

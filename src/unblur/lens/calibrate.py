@@ -43,6 +43,8 @@ _SIDES = (25, 41, 65)
 # Cells of about this side hold enough texture, and a lens changes little within them.
 _CELL = 333
 _MOST_CELLS = (9, 12)
+# With fewer cells a side the middle of the frame cannot differ from its corners.
+_FEW_CELLS = 3
 # Shares of the time.
 _REGISTERED, _ESTIMATED = 0.2, 0.9
 
@@ -85,7 +87,7 @@ def calibrate(
         check_pair(sharp, blurred)
         check_pair(pairs[0][1], blurred)
     size = pairs[0][1].size
-    grid = _grid(grid, size)
+    chosen, grid = grid is None, _grid(grid, size)
     sides: Sequence[int] = (
         _SIDES if kernel_size is None else (odd_side("kernel_size", kernel_size),)
     )
@@ -106,7 +108,8 @@ def calibrate(
     if prior is not None:
         made = _prior(pairs[0], found[0], prior, part(progress, _ESTIMATED, 1.0))
     report(progress, "done", 1.0)
-    return _profile(pairs, found, estimates, made)
+    warnings = _few_cells(grid, size) if chosen else []
+    return _profile(pairs, found, estimates, made, warnings)
 
 
 def _grid(grid: Size | None, size: Size) -> Size:
@@ -119,6 +122,17 @@ def _grid(grid: Size | None, size: Size) -> Size:
     if len(grid) != 2 or not all(1 <= int(number) <= 64 for number in grid):
         raise ParameterError(f"grid must be (rows, columns), each from 1 to 64; got {grid!r}")
     return int(grid[0]), int(grid[1])
+
+
+def _few_cells(grid: Size, size: Size) -> list[str]:
+    if min(grid) >= _FEW_CELLS:
+        return []
+    cells = "one cell" if grid == (1, 1) else f"{grid[1]} x {grid[0]} cells"
+    words = (
+        f"pictures of {size[1]} x {size[0]} pixels give only {cells}, and blur that changes within "
+        f"a cell is averaged: larger pictures give more, one for each {_CELL} pixels of a side"
+    )
+    return [words]
 
 
 def _check_blur(sharp: Photo, blurred: Photo, found: Registration, radius: int) -> None:
@@ -203,16 +217,18 @@ def _profile(
     found: Sequence[Registration],
     estimates: Sequence[Estimate],
     prior: StoredPrior | None,
+    warnings: Sequence[str],
 ) -> LensProfile:
     blurred = pairs[0][1]
     orientation = blurred.carried.orientation
-    measured = {
+    measured: dict[str, Any] = {
         "pairs": [_registered(each) for each in found],
         "gain": [float(_trusted(e.kernels.sum((-2, -1)), e)) for e in estimates],
         "residual": [float(_trusted(e.residual, e)) for e in estimates],
         "unexplained": [_unexplained(pairs, n, e) for n, e in enumerate(estimates)],
         "rim": [float(_trusted(rim_share(e.kernels), e)) for e in estimates],
         "cells_trusted": float((_confidence(estimates) >= TRUSTED).float().mean()),
+        "warnings": list(warnings),
     }
     kernels = torch.stack([_normalised(e.kernels) for e in estimates], 2)
     side = kernels.shape[-1]
