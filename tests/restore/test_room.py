@@ -92,10 +92,11 @@ def test_the_tiles_are_those_of_the_least_work() -> None:
 
 @pytest.mark.parametrize("restorer", [network(), network(ramp=None, least_halo=None, halo=17)])
 def test_what_is_too_little_says_what_would_do(restorer: Restorer) -> None:
-    with pytest.raises(OutOfMemory, match="raise max_memory by") as caught:
-        choose_tile((3000, 4000), 3, restorer, 10_000_000)
-    missing = int(re.findall(r"by (\d+) MB", str(caught.value))[0])
-    tile, halo = choose_tile((3000, 4000), 3, restorer, 10_000_000 + missing * 10**6)
+    held = 200_000_000
+    with pytest.raises(OutOfMemory, match="max_memory allows 210 MB") as caught:
+        choose_tile((3000, 4000), 3, restorer, 10_000_000, held=held)
+    least = int(re.findall(r"--max-memory (\d+)MB", str(caught.value))[0])
+    tile, halo = choose_tile((3000, 4000), 3, restorer, least * 10**6 - held)
     assert halo == (restorer.least_halo or restorer.halo)
     assert max(tile) <= 2 * least_tile(restorer, halo)
 

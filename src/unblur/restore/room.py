@@ -71,9 +71,9 @@ def choose_tile(
     needed = min(room.needed((side, side), room.together), room.needed(size, 1))
     enough = math.ceil((needed + held) / 1e6)
     raise OutOfMemory(
-        f"max_memory leaves {max(limit, 0) / 1e6:.0f} MB for the work, and the least that this "
-        f"picture and method need is {math.ceil(needed / 1e6)} MB: raise max_memory by "
-        f"{math.ceil((needed - limit) / 1e6)} MB (--max-memory {enough}MB)"
+        f"max_memory allows {(limit + held) / 1e6:.0f} MB, and this picture and method need at "
+        f"least {enough} MB, of which the program holds {held / 1e6:.0f} MB before it begins: "
+        f"raise it (--max-memory {enough}MB)"
     )
 
 
