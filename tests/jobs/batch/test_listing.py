@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from unblur.errors import InputError, ParameterError
+from unblur.errors import InputError, OutputError, ParameterError
 from unblur.jobs.batch.listing import check_folders, entries, fold, honest, wanted
 
 
@@ -134,9 +134,16 @@ def test_folders_that_are_apart(tree: Path) -> None:
     check_folders(str(tree), str(tree.parent / "in2"))
     check_folders("s3://bucket/in", "s3://bucket/out")
     with pytest.raises(InputError, match="is no folder"):
-        check_folders(str(tree / "a.jpg"), "out")
+        check_folders(str(tree / "absent"), "out")
     with pytest.raises(ParameterError, match="would replace the inputs"):
         check_folders("s3://bucket/in", "s3://bucket/")
+
+
+def test_files_are_no_folders(tree: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.jpg is a file: give the folder"):
+        check_folders(str(tree / "a.jpg"), "out")
+    with pytest.raises(OutputError, match=r"a\.jpg is a file: the results go into a folder"):
+        check_folders(str(tree), str(tree / "a.jpg"))
 
 
 def test_unicode_is_folded() -> None:

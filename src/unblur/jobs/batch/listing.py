@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from unblur.errors import InputError, ParameterError
+from unblur.errors import InputError, OutputError, ParameterError
 from unblur.files import shown
 from unblur.jobs import storage
 from unblur.jobs.names import folded
@@ -89,6 +89,7 @@ def check_folders(source: str, target: str) -> None:
 
     Raises:
         InputError: There is no folder `source`.
+        OutputError: `target` is no folder.
         ParameterError: Both are one folder, or `target` holds `source`.
 
     Example:
@@ -101,7 +102,17 @@ def check_folders(source: str, target: str) -> None:
     else:
         below, above = (os.path.join(os.path.realpath(name), "") for name in (source, target))
     if not storage.is_remote(source) and not os.path.isdir(source):
+        if os.path.isfile(source):
+            raise InputError(
+                f"{shown(source)} is a file: give the folder that holds the pictures, or restore "
+                "single files with `unblur fix`"
+            )
         raise InputError(f"{shown(source)} is no folder: give one that holds pictures")
+    if not storage.is_remote(target) and os.path.lexists(target) and not os.path.isdir(target):
+        raise OutputError(
+            f"{shown(target)} is a file: the results go into a folder, which is made where there "
+            "is none"
+        )
     if below.startswith(above):
         raise ParameterError(
             "the results would replace the inputs: choose a folder for the results that does not "
