@@ -261,3 +261,10 @@ def test_a_large_picture_is_held_once(kind: str, tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
         assert done.returncode == 0, done.stderr
     assert float(done.stdout.split()[-1]) < 1.4
+
+
+def test_what_a_decoder_says_is_one_line_with_single_spaces() -> None:
+    from unblur.photo import vips
+
+    said = vips.Error("\n  VipsJpeg:  premature end\tof  data \nmore")
+    assert vips.explain(said) == "VipsJpeg: premature end of data"

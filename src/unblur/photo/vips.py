@@ -87,7 +87,7 @@ def explain(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         forget_errors()
         return "its decoder's message cannot be read either"
-    lines = [line.strip() for line in str(error).splitlines()]
+    lines = [" ".join(line.split()) for line in str(error).splitlines()]
     lines = [line for line in lines if line and not line.startswith("unable to")]
     telling = [line for line in lines if not line.startswith("source: bad seek")] or lines
     return re.sub(r"[^ -~]", "?", telling[0] if telling else str(error).strip())[:200]
