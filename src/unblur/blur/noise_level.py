@@ -1,6 +1,7 @@
 """Noise measured from one picture."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -49,15 +50,12 @@ def estimate_noise(image: Tensor) -> Tensor:
 
     Example:
         >>> from unblur.blur import add_noise
-    >>> seeded = torch.Generator().manual_seed(0)
+        >>> seeded = torch.Generator().manual_seed(0)
         >>> slope = torch.linspace(0.2, 0.8, 256).expand(1, 1, 256, 256)
         >>> round(float(estimate_noise(add_noise(slope, 0.02, seeded))), 3)
         0.02
     """
-    image_batch("image", image)
-    with torch.no_grad():
-        variances = [torch.stack([_variance(plane) for plane in picture]) for picture in image]
-        return torch.stack(variances).mean(1).sqrt().to(image.dtype)
+    return _over_channels(_variance, image)
 
 
 def estimate_coarse_noise(image: Tensor) -> Tensor:
@@ -77,32 +75,20 @@ def estimate_coarse_noise(image: Tensor) -> Tensor:
 
     Example:
         >>> from unblur.blur import add_noise
-    >>> seeded = torch.Generator().manual_seed(0)
+        >>> seeded = torch.Generator().manual_seed(0)
         >>> slope = torch.linspace(0.2, 0.8, 256).expand(1, 1, 256, 256)
         >>> round(float(estimate_coarse_noise(add_noise(slope, 0.02, seeded))), 3)
         0.02
     """
+    return _over_channels(_coarse, image)
+
+
+def _over_channels(variance: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    """The root of the mean variance of each picture's channels."""
     image_batch("image", image)
     with torch.no_grad():
-        variances = [torch.stack([_coarse(plane) for plane in picture]) for picture in image]
+        variances = [torch.stack([variance(plane) for plane in picture]) for picture in image]
         return torch.stack(variances).mean(1).sqrt().to(image.dtype)
-
-
-def _coarse(plane: Tensor) -> Tensor:
-    """The noise variance at middle frequencies of one channel (H, W)."""
-    if min(plane.shape) < _PATCH:
-        return plane.new_zeros((), dtype=torch.float64)
-    transform = _cosine_transform(_PATCH).to(plane)
-    energy = (transform @ _patches(plane, _PATCH) @ transform.T).square()
-    frequency = torch.arange(_PATCH, device=plane.device)
-    frequency = frequency[:, None] + frequency[None, :]
-    middle = energy[:, (frequency >= _MIDDLE[0]) & (frequency < _MIDDLE[1])].double()
-    rank = max(round(_SMOOTHEST_SHARE * len(middle)), 1)
-    # The quantile of a chi-square with n degrees of freedom is about n (1 - 2 / 9n + z s)^3 with
-    # s^2 = 2 / 9n and z that of the normal distribution.
-    share = 2 / (9 * middle.shape[1])
-    low = (1 - share + _ONE_PERCENT * math.sqrt(share)) ** 3
-    return middle.mean(1).kthvalue(rank).values / low
 
 
 def noise_where_removed(image: Tensor, kernels: Tensor) -> float | None:
@@ -123,7 +109,7 @@ def noise_where_removed(image: Tensor, kernels: Tensor) -> float | None:
 
     Example:
         >>> from unblur.blur import add_noise
-    >>> seeded = torch.Generator().manual_seed(0)
+        >>> seeded = torch.Generator().manual_seed(0)
         >>> noisy = add_noise(torch.full((1, 1, 128, 128), 0.5), 0.02, seeded)
         >>> round(noise_where_removed(noisy, torch.full((9, 9), 1 / 81)), 2)
         0.02
@@ -152,20 +138,38 @@ def _variance(plane: Tensor) -> Tensor:
     side = min(_PATCH, *plane.shape)
     if side < 4:
         return plane.new_zeros((), dtype=torch.float64)
-    patches = _patches(plane, side)
-    transform = _cosine_transform(side).to(plane)
-    energy = (transform @ patches @ transform.T).square()
-    frequency = torch.arange(side, device=plane.device)
-    frequency = frequency[:, None] + frequency[None, :]
+    energy, frequency = _energy(plane, side)
     noise_from = side + _NOISE_FROM - _PATCH
     texture = energy[:, (frequency >= _TEXTURE_FROM) & (frequency < noise_from)].mean(1)
-    count = min(max(round(_SMOOTHEST_SHARE * len(patches)), _LEAST_PATCHES), len(patches))
+    count = min(max(round(_SMOOTHEST_SHARE * len(energy)), _LEAST_PATCHES), len(energy))
     smoothest = texture.topk(count, largest=False).indices
     high = energy[smoothest][:, frequency >= noise_from].double()
     # The median of a chi-square with n degrees of freedom is about n (1 - 2 / 9n)^3; it shrugs off
     # the patches where an edge has slipped through.
     degrees = high.shape[1]
     return high.mean(1).median() / (1 - 2 / (9 * degrees)) ** 3
+
+
+def _coarse(plane: Tensor) -> Tensor:
+    """The noise variance at middle frequencies of one channel (H, W)."""
+    if min(plane.shape) < _PATCH:
+        return plane.new_zeros((), dtype=torch.float64)
+    energy, frequency = _energy(plane, _PATCH)
+    middle = energy[:, (frequency >= _MIDDLE[0]) & (frequency < _MIDDLE[1])].double()
+    rank = max(round(_SMOOTHEST_SHARE * len(middle)), 1)
+    # The quantile of a chi-square with n degrees of freedom is about n (1 - 2 / 9n + z s)^3 with
+    # s^2 = 2 / 9n and z that of the normal distribution.
+    share = 2 / (9 * middle.shape[1])
+    low = (1 - share + _ONE_PERCENT * math.sqrt(share)) ** 3
+    return middle.mean(1).kthvalue(rank).values / low
+
+
+def _energy(plane: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Of each patch of one channel in the cosine transform, (N, side, side); and row + column."""
+    transform = _cosine_transform(side).to(plane)
+    energy = (transform @ _patches(plane, side) @ transform.T).square()
+    place = torch.arange(side, device=plane.device)
+    return energy, place[:, None] + place[None, :]
 
 
 def _patches(plane: Tensor, side: int) -> Tensor:
