@@ -3,7 +3,6 @@
 import os
 import socket
 from collections import Counter
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,26 +22,6 @@ pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="Ray has no test clusters on Windows"),
     pytest.mark.filterwarnings("ignore"),
 ]
-
-NODE = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two nodes of one core each, on this machine."""
-    import ray
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[3] / "src"))
-        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        cluster = Cluster(initialize_head=True, head_node_args=NODE)
-        cluster.second = cluster.add_node(
-            **{k: v for k, v in NODE.items() if k != "include_dashboard"}
-        )
-        yield cluster
-        ray.shutdown()
-        cluster.shutdown()
 
 
 def hashes(folder: Path) -> dict[str, str]:
