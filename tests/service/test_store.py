@@ -109,3 +109,9 @@ def test_only_old_folders_of_jobs_are_strays(tmp_path: Path) -> None:
 def test_other_stores_are_refused(url: str) -> None:
     with pytest.raises((ParameterError, MissingDependency)):
         Store(url)
+
+
+def test_a_bucket_that_is_not_there_is_said_at_once(bucket: str) -> None:
+    Store(f"{bucket}/deeper/and/empty")
+    with pytest.raises(ParameterError, match=r"s3://absent does not exist; make the bucket"):
+        Store("s3://absent/jobs")

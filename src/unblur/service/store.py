@@ -15,8 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from unblur.errors import MissingDependency, OutputError, ParameterError
+from unblur.errors import InputError, MissingDependency, OutputError, ParameterError
 from unblur.files import replacing
+from unblur.jobs.storage import stamp
 from unblur.service.order import Job
 
 __all__ = ["Store"]
@@ -33,7 +34,8 @@ class Store:
         url: a folder, or what fsspec takes, such as "s3://bucket/prefix".
 
     Raises:
-        ParameterError: Nothing is known of such a URL, or the folder cannot be made.
+        ParameterError: Nothing is known of such a URL, the folder cannot be made, or the bucket
+            cannot be reached.
         MissingDependency: It needs an extra.
     """
 
@@ -56,6 +58,8 @@ class Store:
                 raise ParameterError(
                     f"the store {url} cannot be made: {reason}; choose another with --store"
                 ) from error
+        else:
+            _check_bucket(url)
 
     def _path(self, job_id: str, *names: str) -> str:
         if not _ID.fullmatch(job_id) or not all(
@@ -137,3 +141,15 @@ class Store:
             if _ID.fullmatch(entry.name) and entry.stat().st_mtime < limit
         )
         return list(islice(old, 1000))
+
+
+def _check_bucket(url: str) -> None:
+    """Ask for the bucket: what lies in it need not be there yet."""
+    scheme, _, rest = url.partition("://")
+    try:
+        stamp(f"{scheme}://{rest.partition('/')[0]}")
+    except InputError as error:
+        raise ParameterError(
+            f"the store {url} cannot be used: {error}; make the bucket first, or choose another "
+            "with --store"
+        ) from error
