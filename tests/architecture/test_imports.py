@@ -8,13 +8,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "unblur"
 
-TOOLS = {"errors", "failpoints", "files", "progress"}
+TOOLS = {"errors", "failpoints", "files", "progress", "threads"}
 BELOW = TOOLS | {"fourier", "photo", "metrics", "nets"}
 ALLOWED = {
     "errors": set(),
     "failpoints": set(),
     "files": {"errors", "failpoints"},
     "progress": set(),
+    "threads": set(),
     "fourier": TOOLS,
     "photo": TOOLS,
     "metrics": TOOLS,

@@ -90,6 +90,18 @@ def test_a_bar_is_for_a_person_who_waits(
     assert ("[red]photo.png" in stream.getvalue()) is shown
 
 
+def test_time_left_is_told_where_steps_take_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("rich.console.monotonic", lambda: clock[0])
+    monkeypatch.setattr("sys.stderr", Terminal())
+    with Bar("large.tif", quiet=False, patience=0.0) as bar:
+        for step in range(5):
+            clock[0] = 90.0 * step
+            bar("network", 0.1 * step)
+        assert bar.bar is not None
+        assert bar.bar.tasks[0].time_remaining == pytest.approx(540, abs=90)
+
+
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from unblur.blind.settings import Settings
 from unblur.blur import Kernel
 from unblur.fourier import taper_edges
 from unblur.progress import Progress, report
+from unblur.threads import side_by_side
 
 __all__ = ["Pace", "descend", "refine"]
 
@@ -64,13 +67,35 @@ class _Descent:
         )
 
 
+@dataclass(frozen=True)
+class _Level:
+    """What the candidates share at a level."""
+
+    blurred: Tensor
+    gradients: Gradients
+    settings: Settings
+    weights: Tensor
+
+    def settle(
+        self, one: slice, predictions: Tensor, sides: Sequence[int]
+    ) -> list[tuple[Tensor, Tensor, float]]:
+        """Fit and predict in turn; the kernel, the prediction and the next weight of each."""
+        kernels, weights = predictions[:, :1, :1], self.weights
+        for _ in range(self.settings.iterations):
+            kernels = _fit(predictions, self.gradients, sides, self.settings)
+            least = float(weights.min())
+            predictions = predict(self.blurred, kernels, weights[one], least=least)
+            weights = (weights / self.settings.lambda_ratio).clamp(min=self.settings.lambda_min)
+        return list(zip(kernels, predictions, weights[one].tolist(), strict=True))
+
+
 def descend(
     grey: Tensor,
     tried: Sequence[Settings],
     start: Tensor | None = None,
     progress: Progress | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """Take every candidate down to the last level but one, all in one batch.
+    """Take every candidate down to the last level but one, side by side.
 
     Args:
         grey: the blurred picture, (H, W).
@@ -98,19 +123,18 @@ def descend(
         sides = [min(path.side(level), _fitting(seen)) for path in active]
         radius = max(sides) // 2
         blurred = taper_edges(seen, (radius, radius))
-        gradients = Gradients.of(blurred)
         weights = blurred.new_tensor([path.weight for path in active])
+        shared = _Level(blurred, Gradients.of(blurred), first, weights)
         predictions = torch.stack([_begin(path, blurred, start, scale) for path in active])
-        kernels = predictions[:, :1, :1]
-        for _ in range(first.iterations):
-            kernels = _fit(predictions, gradients, sides, first)
-            predictions = predict(blurred, kernels, weights)
-            weights = (weights / first.lambda_ratio).clamp(min=first.lambda_min)
-        for path, side, kernel, prediction, weight in zip(
-            active, sides, kernels, predictions, weights, strict=True
-        ):
-            path.kernel, path.prediction = Kernel(kernel).crop(side).pixels, prediction
-            path.weight = float(weight)
+        # One batch suits a GPU; cores take them side by side.
+        many = len(active) if grey.device.type != "cpu" else 1
+        batches = [slice(begin, begin + many) for begin in range(0, len(active), many)]
+        found = side_by_side(
+            [partial(shared.settle, one, predictions[one], sides[one]) for one in batches]
+        )
+        for path, side, settled in zip(active, sides, chain.from_iterable(found), strict=True):
+            kernel, path.prediction, path.weight = settled
+            path.kernel = Kernel(kernel).crop(side).pixels
     return seen, [path.kernel for path in paths]
 
 

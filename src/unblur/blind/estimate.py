@@ -1,6 +1,7 @@
 """Coarse to fine: several descents side by side, the best of them refined."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from unblur.blind.settings import Settings
 from unblur.fourier import fast_size
 from unblur.metrics import kernel_similarity
 from unblur.progress import Progress, part, report
+from unblur.threads import side_by_side
 
 __all__ = ["Estimate", "candidates", "estimate"]
 
@@ -111,9 +113,10 @@ def estimate(
     tried = candidates(settings, count)
     coarse, kernels = descend(grey, tried, start, part(progress, 0, _COARSE))
     scale = grey.shape[-1] / coarse.shape[-1]
-    found: list[Estimate] = []
     # Means over the pixels of a coarser level have less noise.
-    costs = [rate(coarse, one, max(noise / scale, _LEAST_NOISE)).coarse_cost for one in kernels]
+    level = max(noise / scale, _LEAST_NOISE)
+    rated = side_by_side([partial(rate, coarse, kernel, level) for kernel in kernels])
+    costs = [score.coarse_cost for score in rated]
     first, *others = sorted(range(count), key=costs.__getitem__)[:2]
     # A second one that is like the first would only become the same.
     apart = [one for one in others if kernel_similarity(kernels[first], kernels[one]) < _ALIKE]
@@ -121,18 +124,24 @@ def estimate(
     largest = max(max(kernels[index].shape) for index in (first, *apart))
     window = _window(grey, round(largest * scale))
     paces = _NOISY if noise >= _NOISE else _CLEAN
-    for done, index in enumerate((first, *apart)):
+
+    def refined(index: int, progress: Progress | None) -> list[Estimate]:
         settled = replace(tried[index], kernel_size=settings.kernel_size)
-        share = (1 - _COARSE) / (1 + len(apart))
-        kernel, grown = kernels[index], scale
+        agreement = _consensus(kernels, index)
+        kernel, grown, found = kernels[index], scale, []
         for step, pace in enumerate(paces):
-            begin, each = _COARSE + done * share, share / len(paces)
-            shown = part(progress, begin + step * each, begin + (step + 1) * each)
+            shown = part(progress, step / len(paces), (step + 1) / len(paces))
             kernel = refine(window, kernel, grown, settled, pace, progress=shown)
             grown = 1.0
             score = rate(window, kernel, noise)
             cost = score.cost + step * _DOUBT
-            found.append(Estimate(kernel, score, settled, cost, _consensus(kernels, index)))
+            found.append(Estimate(kernel, score, settled, cost, agreement))
+        return found
+
+    # They take equally long: one tells how far both are.
+    pieces = [partial(refined, first, part(progress, _COARSE, 1))]
+    pieces += [partial(refined, index, None) for index in apart]
+    found = [one for each in side_by_side(pieces) for one in each]
     report(progress, "kernel", 1.0)
     return min(found, key=lambda one: one.cost)
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from unblur.blur import Field, Kernel, Record
 from unblur.deconvolve import hyper_laplacian
 from unblur.fourier import fast_size, gradient, inverse, taper_edges, transfer_function
 from unblur.progress import Progress, report
+from unblur.threads import side_by_side
 
 __all__ = ["FieldEstimate", "estimate_field"]
 
@@ -125,10 +127,12 @@ def estimate_field(
     poses, rejected = _alternate(poses, kernel, windows, points, settings, progress=progress)
     report(progress, "field", 1.0)
     noise = max(noise_std * factor, _LEAST_NOISE)
-    energy, edges = _judge(windows, poses.kernels(points), noise)
-    energy_uniform, edges_uniform = _judge(windows, kernel.expand(len(points), -1, -1), noise)
+    rivals = poses.kernels(points), kernel.expand(len(points), -1, -1)
+    (energy, edges), (energy_uniform, edges_uniform) = side_by_side(
+        [partial(_judge, windows, kernels, noise) for kernels in rivals]
+    )
     gain, fewer = math.log(energy_uniform / energy), math.log(edges_uniform / edges)
-    growth = math.log(_size(poses.kernels(points)) / _size(kernel[None]))
+    growth = math.log(_size(rivals[0]) / _size(kernel[None]))
     shares = poses.weights.sum((1, 2)).double()
     drift = math.hypot(*size) / 2 * math.sqrt(float((shares * poses.angles**2).sum()))
     plausible = gain > -_UNCLEAR and drift >= _LEAST_DRIFT and growth > -_LARGEST_SHRINKAGE

@@ -26,6 +26,7 @@ def predict(
     weight: float | Tensor,
     *,
     last: float = _LAST_WEIGHT,
+    least: float | None = None,
     start: Tensor | None = None,
 ) -> Tensor:
     """Minimise |k * u - v|^2 + weight |grad u|_0 by half-quadratic splitting.
@@ -39,6 +40,8 @@ def predict(
         kernel: (..., h, w), odd sides: one, or a batch of them.
         weight: lambda > 0, or one a kernel; larger keeps fewer edges.
         last: of the values of beta: the larger, the nearer to the objective's own minimum.
+        least: the smallest weight of all that go with these, which take as many steps as it does;
+            None is that of these.
         start: u under a kernel and a weight close by, (..., H, W): beta then begins at 1, with the
             gradients of this picture. A third of the work; what it once holds it hardly loses.
 
@@ -61,7 +64,10 @@ def predict(
     first = torch.full_like(weights, _WARM) if start is not None else _FIRST_RATIO * weights
     beta = first.clamp(max=last)
     # Weights of a batch differ: each grows at a pace of its own, and all arrive together.
-    steps = max(int(math.log(last / float(beta.min()), _GROWTH)), 0)
+    slowest = float(beta.min())
+    if least is not None and start is None:
+        slowest = min(slowest, _FIRST_RATIO * least)
+    steps = max(int(math.log(last / slowest, _GROWTH)), 0)
     growth = (last / beta) ** (1 / max(steps, 1))
     image = problem.solve(beta, None) if start is None else start
     work = _Buffers(image)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from unblur.blind.spectrum import spectral_agreement
 from unblur.deconvolve import hyper_laplacian
 from unblur.fourier import gradient, inverse, transfer_function
+from unblur.threads import side_by_side
 
 __all__ = ["Score", "rate"]
 
@@ -82,8 +84,9 @@ def rate(grey: Tensor, kernel: Tensor, noise_std: float) -> Score:
     # A weaker prior than the solver's own: the residual is to tell what the kernel cannot explain,
     # not what the prior smooths. A stronger one for the edges: noise must not count as such.
     weak, strong = 0.5 * noise_std**1.5, 0.3 * max(noise_std, _LEAST_NOISE)
-    sharp = hyper_laplacian(grey[None, None], kernel, regularization=weak)[0, 0]
-    smooth = hyper_laplacian(grey[None, None], kernel, regularization=strong)[0, 0]
+    sharp, smooth = side_by_side(
+        [partial(_restored, grey, kernel, weight) for weight in (weak, strong)]
+    )
     size = (grey.shape[0], grey.shape[1])
     again = inverse(torch.fft.rfft2(sharp) * transfer_function(kernel, size), size)
     # The frame's border is explained by light from outside, which is not in `sharp`.
@@ -101,6 +104,10 @@ def rate(grey: Tensor, kernel: Tensor, noise_std: float) -> Score:
         agreement=spectral_agreement(grey, kernel),
         noise_std=noise_std,
     )
+
+
+def _restored(grey: Tensor, kernel: Tensor, weight: float) -> Tensor:
+    return hyper_laplacian(grey[None, None], kernel, regularization=weight)[0, 0]
 
 
 def _log_ratio(amount: float, strength: float) -> float:

@@ -155,6 +155,8 @@ def _start(name: str) -> "tuple[Progress, TaskID]":
         TextColumn("{task.fields[stage]}"),
         console=Console(stderr=True),
         transient=True,
+        # From one step of a large network to the next a minute may pass.
+        speed_estimate_period=600.0,
     )
     bar.start()
     return bar, bar.add_task(name, total=1.0, stage="")

@@ -1,14 +1,16 @@
 """Where clipped lights are: few and small in most pictures, and dear to explain."""
 
 from collections.abc import Callable
-from itertools import accumulate, pairwise
+from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from unblur.blur import Field
-from unblur.progress import Progress, part
+from unblur.progress import Progress, part, report
+from unblur.threads import side_by_side
 
 __all__ = ["Patch", "by_patches", "patches", "solid"]
 
@@ -70,16 +72,18 @@ def patches(lights: Tensor, radius: Size) -> list[Patch] | None:
         >>> patches(lights, (3, 3))
         [Patch(own=(176, 232, 72, 128), seen=(136, 272, 32, 168))]
     """
-    from skimage.measure import label, regionprops
+    from scipy.ndimage import find_objects, label
 
     size = (lights.shape[0], lights.shape[1])
     cells = lights.new_zeros([-(-side // _UNIT) for side in size])
     places = lights.nonzero() // _UNIT
     cells[places[:, 0], places[:, 1]] = True
-    found = regionprops(label(cells.cpu().numpy(), connectivity=2))
-    if len(found) > _MOST:
+    islands, count = label(cells.cpu().numpy(), structure=np.ones((3, 3)))
+    if count > _MOST:
         return None
-    own = _merged([_grown(one.bbox, size, [side + _RAMP for side in radius]) for one in found])
+    own = _merged(
+        [_grown(box, size, [side + _RAMP for side in radius]) for box in find_objects(islands)]
+    )
     seen = [_whole(box, size, [side + _AROUND for side in radius]) for box in own]
     result = [Patch(*pair) for pair in zip(own, seen, strict=True)]
     few = sum(patch.share for patch in result) <= _MOST_SHARE * size[0] * size[1]
@@ -106,16 +110,21 @@ def by_patches(
         progress: over all of it.
     """
     size = (image.shape[-2], image.shape[-1])
-    work = [size[0] * size[1], *(_DEARER * patch.share for patch in near)]
-    done = [total / sum(work) for total in accumulate(work)]
-    result = restore(image, kernel, None, part(progress, 0, done[0]))
-    for patch, (start, stop) in zip(near, pairwise(done), strict=True):
+    whole = size[0] * size[1]
+    share = whole / (whole + _DEARER * sum(patch.share for patch in near))
+    result = restore(image, kernel, None, part(progress, 0, share))
+
+    def restored(patch: Patch) -> Tensor:
         top, bottom, left, right = patch.seen
         local = kernel
         if isinstance(kernel, Field):
             local = kernel.restrict((left, top, right - left, bottom - top), size)
-        seen = patch.see(image), local, patch.see(clipped)
-        _blend(result, patch, restore(*seen, part(progress, start, stop)))
+        return restore(patch.see(image), local, patch.see(clipped), None)
+
+    pieces = side_by_side([partial(restored, patch) for patch in near])
+    for patch, pixels in zip(near, pieces, strict=True):
+        _blend(result, patch, pixels)
+    report(progress, "deconvolve", 1.0)
     return result
 
 
@@ -133,11 +142,11 @@ def _blend(image: Tensor, patch: Patch, restored: Tensor) -> None:
     image[..., top:bottom, left:right].lerp_(inside, down[:, None] * across)
 
 
-def _grown(
-    cells: tuple[int, int, int, int], size: Size, by: list[int]
-) -> tuple[int, int, int, int]:
-    """The box, in pixels, of a box of cells (top, left, bottom, right)."""
-    top, left, bottom, right = (_UNIT * place for place in cells)
+def _grown(cells: tuple[slice, slice], size: Size, by: list[int]) -> tuple[int, int, int, int]:
+    """The box, in pixels, of a box of cells, grown."""
+    rows, columns = cells
+    edges = (rows.start, rows.stop, columns.start, columns.stop)
+    top, bottom, left, right = (_UNIT * edge for edge in edges)
     return _whole((top, bottom, left, right), size, by)
 
 

@@ -11,8 +11,8 @@ from unblur.errors import OutOfMemory, UnblurError
 from unblur.progress import Progress, part
 from unblur.restore.method import Restorer, Tile
 from unblur.restore.page import Page
-from unblur.restore.threads import side_by_side
 from unblur.restore.tiling import Box, Plan, run_tiles
+from unblur.threads import side_by_side
 
 __all__ = ["Patient"]
 

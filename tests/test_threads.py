@@ -9,11 +9,18 @@ from scipy.ndimage import gaussian_filter
 
 import unblur
 from unblur.blur import Field, kernels
-from unblur.restore.threads import side_by_side
+from unblur.threads import side_by_side
 
 
-def test_results_come_in_order_and_cores_are_given_back():
+@pytest.fixture
+def cores():
     before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield 3
+    torch.set_num_threads(before)
+
+
+def test_results_come_in_order_and_cores_are_given_back(cores):
     gate = threading.Barrier(3, timeout=20)
 
     def piece(number: int) -> tuple[int, int]:
@@ -22,10 +29,28 @@ def test_results_come_in_order_and_cores_are_given_back():
 
     found = side_by_side([lambda n=n: piece(n) for n in range(3)])
     assert found == [(0, 1), (1, 1), (2, 1)]
-    assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == cores
 
 
-def test_what_fails_is_raised_when_all_have_ended():
+def test_there_are_no_more_threads_than_cores(cores):
+    names = side_by_side([lambda: threading.current_thread().name for _ in range(9)])
+    assert len(names) == 9
+    assert len(set(names)) <= cores
+
+
+def test_a_piece_alone_has_all_cores(cores):
+    assert side_by_side([torch.get_num_threads]) == [cores]
+
+
+def test_pieces_within_a_piece_go_one_after_the_other(cores):
+    def outer() -> list[str]:
+        return side_by_side([lambda: threading.current_thread().name for _ in range(2)])
+
+    for names in side_by_side([outer, outer]):
+        assert names[0] == names[1]
+
+
+def test_what_fails_is_raised_when_all_have_ended(cores):
     ended = threading.Event()
 
     def fails() -> None:
