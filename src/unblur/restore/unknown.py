@@ -11,6 +11,7 @@ from unblur.blind.verdict import confidence, nothing_to_remove, nothing_to_see
 from unblur.blur import Kernel, Record
 from unblur.errors import ParameterError
 from unblur.progress import Progress, part
+from unblur.restore.calming import calmed
 from unblur.restore.known import (
     DeepWiener,
     HyperLaplacian,
@@ -58,6 +59,7 @@ _KERNEL_SHARE = 0.5
 # second the report warns. Of synthetic blurs, what is under 0.3 spoils more than it mends; real
 # captures without noise come down to 0.06 with kernels that are right.
 _DOUBTFUL, _UNSURE = 0.05, 0.5
+_LEAST_NOISE = 1e-4
 
 _DEFAULTS = Settings()
 
@@ -123,6 +125,12 @@ class L0:
             "where it explains the picture better"
         ),
     ] = True
+    calm: Annotated[
+        bool,
+        Parameter(
+            "take back what the solver makes where the blurred picture shows nothing but noise"
+        ),
+    ] = True
     regularization: Annotated[
         float | None, Parameter("of the solver; none: derived from the noise", 0.0, 1e3)
     ] = None
@@ -167,7 +175,7 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
     found = estimate(
         image,
         _settings(parameters, noise, box),
-        noise_std=max(noise, 1e-4),
+        noise_std=max(noise, _LEAST_NOISE),
         count=parameters.candidates,
         start=None if given.start is None else given.start.to(page.device).pixels,
         progress=part(progress, 0, _KERNEL_SHARE) if parameters.field else progress,
@@ -196,7 +204,7 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
             page.read(page.whole),
             found.kernel,
             found.settings,
-            noise_std=max(noise, 1e-4),
+            noise_std=max(noise, _LEAST_NOISE),
             progress=part(progress, _KERNEL_SHARE, 1),
         )
         measured |= {"field_gain": rolled.gain, "field_fewer_edges": rolled.fewer_edges}
@@ -207,6 +215,8 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
     # What the solver was given, so that it can be given again.
     measured |= {"effective_noise_std": effective}
     restorer = restorer_for(solver, varying or kernel, effective, page)
+    if parameters.calm:
+        restorer = calmed(restorer, varying or kernel, max(noise, _LEAST_NOISE))
     return Prepared(restorer, blur=kernel, varying=varying, measured=measured, warnings=warnings)
 
 
