@@ -11,6 +11,7 @@ NAMES = (
     "deconvolution",
     "shakes",
     "deepwiener",
+    "dpanet",
     "confidence",
     "homography",
     "noharm",

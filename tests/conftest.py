@@ -118,7 +118,7 @@ def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     networks = {
         "mprnet-gopro": lambda: MPRNet(4, 1, 1),
         "nafnet-gopro-32": lambda: NAFNet(4, encoder=[1, 1], middle=1, decoder=[1, 1]),
-        "dpanet-small": lambda: DPANet(width=2, blocks=1, prior_blocks=1),
+        "dpanet-general": lambda: DPANet(width=2, blocks=1, prior_blocks=1),
         "autoencoder": lambda: Autoencoder(width=1, latent=2),
     }
     home = tmp_path_factory.mktemp("home")

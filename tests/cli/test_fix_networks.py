@@ -53,7 +53,7 @@ def test_many_pictures_load_once(
         copy.write_bytes(png.read_bytes())
     answer = command("fix", *copies, "-m", "dpanet")
     assert answer.code == 0, answer.err
-    assert loaded == ["dpanet-small"]
+    assert loaded == ["dpanet-general"]
     results = [np.asarray(unblur.read(c.with_name(f"{c.stem}.unblur.png")).samples) for c in copies]
     np.testing.assert_array_equal(results[0], results[2])
 

@@ -6,6 +6,8 @@ import torch
 from unblur.errors import ParameterError
 from unblur.nets.catalogue import NETWORKS, Variant, find
 from unblur.nets.costs import costs
+from unblur.nets.store import SHIPPED
+from unblur.nets.weights import load_network
 
 each_network = pytest.mark.parametrize(
     "listed", NETWORKS, ids=[f"{each.name}-{each.variant}" for each in NETWORKS]
@@ -54,6 +56,17 @@ def test_the_small_dpanet_costs_no_more_than_the_small_nafnet():
     small, base = (find("dpanet", size).build(device="meta") for size in ("small", "base"))
     assert costs(small, (256, 256)).macs <= 16e9
     assert costs(base, (256, 256)).macs <= 63e9
+
+
+def test_the_dpanet_whose_weights_come_along_keeps_its_bounds():
+    path = SHIPPED / "dpanet-general.safetensors"
+    assert path.stat().st_size <= 15e6
+    network = load_network(path)
+    listed = find("dpanet", "general").build(device="meta")
+    assert {name: entry.shape for name, entry in network.state_dict().items()} == {
+        name: entry.shape for name, entry in listed.state_dict().items()
+    }
+    assert costs(listed, (256, 256)).macs <= 20e9
 
 
 def test_the_residual_modules_of_dpanet_cost_the_same_on_every_level():

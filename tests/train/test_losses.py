@@ -46,6 +46,12 @@ def test_the_psnr_loss_is_minus_the_metric() -> None:
     )
 
 
+def test_the_calm_psnr_loss_stops_at_50_db() -> None:
+    truth = PAIR[1]
+    assert LOSSES["psnr-50"](truth, truth).item() == pytest.approx(-50)
+    assert LOSSES["psnr-50"](truth + 0.1, truth).item() == pytest.approx(-20, abs=0.01)
+
+
 def test_levels_are_compared_with_the_truth_at_their_resolution() -> None:
     truth = PAIR[0, :, :, :8, :8]
     half = truth.reshape(2, 3, 4, 2, 4, 2).mean((3, 5))

@@ -102,13 +102,16 @@ def test_a_step_after_the_state_is_the_step_that_would_have_come(state, tmp_path
     close(dict(moved.state_dict()), dict(stayed.state_dict()))
 
 
-def test_the_state_of_deep_wiener_is_one_to_go_on_from():
-    folder = Path(__file__).parents[2] / "training" / "deep-wiener"
+@pytest.mark.parametrize(
+    ("name", "architecture"), [("deep-wiener", DeepWiener), ("dpanet", DPANet)]
+)
+def test_a_state_that_comes_along_is_one_to_go_on_from(name, architecture):
+    folder = Path(__file__).parents[2] / "training" / name
     if not folder.is_dir():
         pytest.skip(f"there is no {folder}: it comes with the repository, not with the package")
     found = State.load(folder)
-    network = DeepWiener.from_state(found.weights)
-    DeepWiener.from_state(found.average)
+    network = architecture.from_state(found.weights)
+    architecture.from_state(found.average)
     parameters = dict(network.named_parameters())
     assert found.moments["exp_avg"].keys() == parameters.keys()
     assert all((found.moments["exp_avg_sq"][name] >= 0).all() for name in parameters)

@@ -96,7 +96,7 @@ class DPANet(Networked):
 
     method: ClassVar[str] = "dpanet"
 
-    weights: Annotated[str, _WEIGHTS] = "dpanet-small"
+    weights: Annotated[str, _WEIGHTS] = "dpanet-general"
     local_statistics: Annotated[bool, _LOCAL] = True
     guard: Annotated[
         bool, Parameter("leave a picture as it is where its edges are sharp, or do not get sharper")

@@ -1,6 +1,7 @@
 """What training minimises, by name."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -56,8 +57,14 @@ def charbonnier_edge(output: Tensor, truth: Tensor) -> Tensor:
     return charbonnier(output, truth) + _EDGE_WEIGHT * edge(output, truth)
 
 
-def negative_psnr(output: Tensor, truth: Tensor) -> Tensor:
+def negative_psnr(output: Tensor, truth: Tensor, floor: float = 1e-8) -> Tensor:
     """10 log10 of the mean squared error of each picture, and the mean over pictures, in dB.
+
+    Args:
+        output: (B, 3, H, W).
+        truth: of the same shape.
+        floor: is added to the errors. With 1e-5 what is over 50 dB is good enough, so that sharp
+            pictures do not outweigh blurred ones.
 
     Source:
         Chen et al., HINet: Half Instance Normalization Network for Image Restoration, 2021, eq. 3.
@@ -67,7 +74,7 @@ def negative_psnr(output: Tensor, truth: Tensor) -> Tensor:
         tensor(-20.)
     """
     error = (output - truth).square().mean((1, 2, 3))
-    return 10 * torch.log10(error + 1e-8).mean()
+    return 10 * torch.log10(error + floor).mean()
 
 
 LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -76,6 +83,7 @@ LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "charbonnier": charbonnier,
     "charbonnier-edge": charbonnier_edge,
     "psnr": negative_psnr,
+    "psnr-50": partial(negative_psnr, floor=1e-5),
 }
 
 

@@ -42,6 +42,8 @@ class Restoration(LightningModule):
         weights: what to start from: the name of weights, or a file.
         state: folder `state` of another run, to start from its weights, their average, and what its
             optimiser remembers.
+        whiten: begin with first convolutions that whiten what they see (blind dpanet; nothing where
+            there are weights or a state).
         loss: of `LOSSES`, summed over all that the network gives (`through`).
         optimizer: "adam" or "adamw".
         lr: the learning rate at its height.
@@ -64,6 +66,7 @@ class Restoration(LightningModule):
         arguments: dict[str, Any] | None = None,
         weights: str | None = None,
         state: str | None = None,
+        whiten: bool = False,
         loss: str = "l1",
         optimizer: str = "adam",
         lr: float = 2e-4,
@@ -91,6 +94,7 @@ class Restoration(LightningModule):
             if self.begun is None
             else find(network).architecture.from_state(self.begun.weights).train()
         )
+        self.whiten = whiten and weights is None and state is None
         self.loss = loss
         self.optimizer_of = {
             "name": optimizer,

@@ -23,6 +23,7 @@ from unblur.train.restoration import Restoration
 from unblur.train.settings import FIXED, Keeping, claim, parse, parser, plain
 from unblur.train.state import Begin, Travel
 from unblur.train.stream import Phase
+from unblur.train.whitening import Whiten
 
 __all__ = ["first_process", "fit", "train"]
 
@@ -129,7 +130,8 @@ def fit(
     with _calm():
         phases = data.phases(trainer["max_steps"])
         callbacks = _callbacks(folder, keep, {**notes, "data": data.title}, phases, say)
-        built = _trainer(trainer, folder, [*callbacks, *more])
+        begin = [Whiten()] if model.whiten else []
+        built = _trainer(trainer, folder, [*begin, *callbacks, *more])
         if say is not None:
             _announce(say, model, data, built, checkpoint)
         built.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
