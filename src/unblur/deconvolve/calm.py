@@ -41,6 +41,7 @@ def calm(image: Tensor, restored: Tensor, kernel: Tensor | Field, *, noise_std: 
         section 3.2, for the thought that smooth places of the blurred picture stay smooth.
 
     Example:
+        >>> import torch
         >>> flat, ringing = torch.full((1, 1, 64, 64), 0.5), torch.rand(1, 1, 64, 64)
         >>> calmed = calm(flat, ringing, torch.ones(1, 5) / 5, noise_std=0.01)
         >>> bool((calmed - 0.5).abs().max() < 1e-6)

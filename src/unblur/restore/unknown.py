@@ -163,8 +163,9 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
     if given.kernel is not None:
         if parameters.kernel_size:
             raise ParameterError("kernel_size and kernel exclude each other: give one of them")
-        solver = _solver(parameters, page, _noise(parameters, page))
-        return build_known(solver)(page, given, progress)
+        noise = _noise(parameters, page)
+        known = build_known(_solver(parameters, page, noise))(page, given, progress)
+        return calmed(known, noise) if parameters.calm else known
     noise = _noise(parameters, page)
     measured: dict[str, Any] = {"noise_std": noise}
     box = given.roi or _region(page)
@@ -215,9 +216,8 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
     # What the solver was given, so that it can be given again.
     measured |= {"effective_noise_std": effective}
     restorer = restorer_for(solver, varying or kernel, effective, page)
-    if parameters.calm:
-        restorer = calmed(restorer, varying or kernel, max(noise, _LEAST_NOISE))
-    return Prepared(restorer, blur=kernel, varying=varying, measured=measured, warnings=warnings)
+    one = Prepared(restorer, blur=kernel, varying=varying, measured=measured, warnings=warnings)
+    return calmed(one, noise) if parameters.calm else one
 
 
 def _doubt(trust: float, *, told: bool = False) -> str:
