@@ -134,13 +134,17 @@ class Worker:
     def _made(self, task: Task, share: int) -> Answer:
         from unblur.jobs.run import run
         from unblur.jobs.warm import Warm
+        from unblur.restore.memory import held_bytes
 
         with self._lock:  # whoever is first loads the network
             self._warm = self._warm or Warm()
             self._warm.restorer(nearby(task.job))
         job = task.job
         if self._memory is not None:
-            job = replace(job, options=replace(job.options, max_memory=self._memory // share))
+            # What the process holds, it holds once; the rest is shared.
+            held = held_bytes()
+            limit = max(held + (self._memory - held) // share, 0)
+            job = replace(job, options=replace(job.options, max_memory=limit))
         if not is_remote(job.target):
             _make_room(job)
 
