@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 __all__ = [
+    "adjoint_difference",
     "adjoint_gradient",
+    "difference",
     "fast_size",
     "gradient",
     "gradient_power",
@@ -90,10 +92,11 @@ def gradient(image: Tensor) -> tuple[Tensor, Tensor]:
 
     (D_y u)[i, j] = u[i + 1, j] - u[i, j], and likewise along x.
     """
-    return _difference(image, -2), _difference(image, -1)
+    return difference(image, -2), difference(image, -1)
 
 
-def _difference(image: Tensor, axis: int) -> Tensor:
+def difference(image: Tensor, axis: int) -> Tensor:
+    """Return the circular forward difference along an axis, D u."""
     # Slices into one buffer: a roll would copy the picture first.
     last = image.shape[axis] - 1
     out = torch.empty_like(image)
@@ -112,6 +115,17 @@ def adjoint_gradient(along_y: Tensor, along_x: Tensor) -> Tensor:
         total.narrow(axis, 1, last).add_(along.narrow(axis, 0, last))
         total.select(axis, 0).add_(along.select(axis, last))
     return total
+
+
+def adjoint_difference(along: Tensor, axis: int) -> Tensor:
+    """Return D^T `along`, the adjoint of `difference`: its negative, one pixel later."""
+    last = along.shape[axis] - 1
+    out = torch.empty_like(along)
+    torch.sub(
+        along.narrow(axis, 0, last), along.narrow(axis, 1, last), out=out.narrow(axis, 1, last)
+    )
+    torch.sub(along.select(axis, last), along.select(axis, 0), out=out.select(axis, 0))
+    return out
 
 
 def gradient_power(size: Size, like: Tensor) -> Tensor:

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from unblur.blind.kernel_step import Gradients, fit_kernel, support_radius
-from unblur.blind.prediction import predict
+from unblur.blind.prediction import predict, predict_spectrum
 from unblur.blind.settings import Settings
 from unblur.blur import Kernel
-from unblur.fourier import taper_edges
+from unblur.fourier import inverse, taper_edges
 from unblur.progress import Progress, report
 from unblur.threads import side_by_side
 
@@ -37,6 +37,7 @@ class Pace:
         gamma: of gamma.
         steps: how many iterations.
         fresh: every so many predictions begin from nothing, the others with the one before.
+        threshold: of kernel_threshold_max.
     """
 
     first: float
@@ -44,6 +45,7 @@ class Pace:
     gamma: float
     steps: int
     fresh: int = 1
+    threshold: float = 1.0
 
 
 @dataclass
@@ -81,11 +83,13 @@ class _Level:
     ) -> list[tuple[Tensor, Tensor, float]]:
         """Fit and predict in turn; the kernel, the prediction and the next weight of each."""
         kernels, weights = predictions[:, :1, :1], self.weights
+        spectra = torch.fft.rfft2(predictions)
         for _ in range(self.settings.iterations):
-            kernels = _fit(predictions, self.gradients, sides, self.settings)
+            kernels = _fit(spectra, self.gradients, sides, self.settings)
             least = float(weights.min())
-            predictions = predict(self.blurred, kernels, weights[one], least=least)
+            spectra = predict_spectrum(self.blurred, kernels, weights[one], least=least)
             weights = (weights / self.settings.lambda_ratio).clamp(min=self.settings.lambda_min)
+        predictions = inverse(spectra, self.gradients.size)
         return list(zip(kernels, predictions, weights[one].tolist(), strict=True))
 
 
@@ -168,23 +172,27 @@ def refine(
     fitted = Kernel(grown).crop(inner).pixels
     blurred = taper_edges(grey, (inner // 2, inner // 2))
     gradients = Gradients.of(blurred)
-    eased = replace(settings, gamma=pace.gamma * settings.gamma)
-    prediction: Tensor | None = None
+    eased = replace(
+        settings,
+        gamma=pace.gamma * settings.gamma,
+        kernel_threshold_max=pace.threshold * settings.kernel_threshold_max,
+    )
+    spectrum = gradients.weighted
     for step in range(pace.steps):
         report(progress, "kernel", step / pace.steps)
         share = step / max(pace.steps - 1, 1)
         weight = settings.lambda_min * pace.first ** (1 - share) * pace.last**share
-        start = prediction if step % pace.fresh else None
-        prediction = predict(blurred, fitted, weight, start=start)
-        fitted = _fit(prediction, gradients, [inner], eased)
+        begin = inverse(spectrum, gradients.size) if step % pace.fresh else None
+        spectrum = predict_spectrum(blurred, fitted, weight, start=begin)
+        fitted = _fit(spectrum, gradients, [inner], eased)
     return Kernel(fitted).crop(side).pixels
 
 
 def _fit(
-    prediction: Tensor, gradients: Gradients, sides: Sequence[int], settings: Settings
+    spectrum: Tensor, gradients: Gradients, sides: Sequence[int], settings: Settings
 ) -> Tensor:
     return fit_kernel(
-        prediction,
+        spectrum,
         gradients,
         sides,
         gamma=settings.gamma,

@@ -22,15 +22,17 @@ _LEAST_SIDE = 3
 _SMALL = 25
 # The second candidate is refined too where it is less similar than this to the first.
 _ALIKE = 0.97
-# A refinement keeps to strong edges and smooth kernels at first, which is safe where the blur is
-# not quite uniform, and then goes further, which a kernel near the truth gets sharper by.
-_CLEAN = Pace(30.0, 5.0, 2.0, 12), Pace(5.0, 1.0, 1.0, 8)
+# A refinement keeps to strong edges and smooth kernels at first, goes on with ever weaker ones, and
+# ends with what is faint in the kernel: the pale ends of a path hold little each and much together.
+_CLEAN = (
+    Pace(30.0, 5.0, 2.0, 12, threshold=0.4),
+    Pace(5.0, 1.0, 1.0, 8, threshold=0.4),
+    Pace(1.0, 1.0, 1.0, 6, threshold=0.1),
+)
 # In a noisy plane going further would fit the noise, and the score would not see it. Predictions
 # that begin with the last one suit noise: without any they keep what the first kernels made.
 _NOISY = (Pace(30.0, 10.0, 4.0, 24, fresh=4),)
 _NOISE = 0.008
-# Where the score hardly tells them apart the safe one is taken: it may lose 1 dB, the other 5.
-_DOUBT = 0.05
 # Refinement looks at a square of so many kernel sides, and at least and at most so many pixels.
 _KERNELS, _LEAST_REGION, _LARGEST_REGION = 20, 384, 576
 # Share of the work that is done once the candidates are there.
@@ -46,7 +48,7 @@ class Estimate:
         kernel: (side, side).
         score: see `unblur.blind.score`.
         settings: what it was found with.
-        cost: of the score, and of having gone further than is safe.
+        cost: of the score.
         consensus: mean similarity to the kernels of the other candidates, 0 to 1; 1 without any.
     """
 
@@ -115,7 +117,7 @@ def estimate(
     scale = grey.shape[-1] / coarse.shape[-1]
     # Means over the pixels of a coarser level have less noise.
     level = max(noise / scale, _LEAST_NOISE)
-    rated = side_by_side([partial(rate, coarse, kernel, level) for kernel in kernels])
+    rated = side_by_side([partial(rate, coarse, kernel, level, coarse=True) for kernel in kernels])
     costs = [score.coarse_cost for score in rated]
     first, *others = sorted(range(count), key=costs.__getitem__)[:2]
     # A second one that is like the first would only become the same.
@@ -125,23 +127,20 @@ def estimate(
     window = _window(grey, round(largest * scale))
     paces = _NOISY if noise >= _NOISE else _CLEAN
 
-    def refined(index: int, progress: Progress | None) -> list[Estimate]:
+    def refined(index: int, progress: Progress | None) -> Estimate:
         settled = replace(tried[index], kernel_size=settings.kernel_size)
-        agreement = _consensus(kernels, index)
-        kernel, grown, found = kernels[index], scale, []
+        kernel, grown = kernels[index], scale
         for step, pace in enumerate(paces):
             shown = part(progress, step / len(paces), (step + 1) / len(paces))
             kernel = refine(window, kernel, grown, settled, pace, progress=shown)
             grown = 1.0
-            score = rate(window, kernel, noise)
-            cost = score.cost + step * _DOUBT
-            found.append(Estimate(kernel, score, settled, cost, agreement))
-        return found
+        score = rate(window, kernel, noise)
+        return Estimate(kernel, score, settled, score.cost, _consensus(kernels, index))
 
     # They take equally long: one tells how far both are.
     pieces = [partial(refined, first, part(progress, _COARSE, 1))]
     pieces += [partial(refined, index, None) for index in apart]
-    found = [one for each in side_by_side(pieces) for one in each]
+    found = side_by_side(pieces)
     report(progress, "kernel", 1.0)
     return min(found, key=lambda one: one.cost)
 

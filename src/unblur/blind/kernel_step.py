@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from unblur.blur import Kernel
-from unblur.fourier import fast_size, gradient, inverse, transfer_function
+from unblur.blur import editing
+from unblur.fourier import fast_size, gradient_power, inverse, transfer_function
 
 __all__ = ["Gradients", "fit_kernel", "support_radius"]
 
@@ -18,23 +18,26 @@ _STEPS = 20
 
 @dataclass(frozen=True)
 class Gradients:
-    """The half spectra of a blurred picture's gradients, (H, W // 2 + 1) each."""
+    """What the fit needs of a blurred picture v: half spectra, (H, W // 2 + 1) each.
 
-    along_y: Tensor
-    along_x: Tensor
+    Gradients are circular, so that sums over both directions are products with
+    P = |F D_y|^2 + |F D_x|^2.
+    """
+
+    weighted: Tensor
+    power: Tensor
     size: tuple[int, int]
 
     @staticmethod
     def of(image: Tensor) -> "Gradients":
-        """Transform the gradients of a picture (H, W)."""
-        along_y, along_x = gradient(image)
-        return Gradients(
-            torch.fft.rfft2(along_y), torch.fft.rfft2(along_x), (image.shape[-2], image.shape[-1])
-        )
+        """Transform a picture (H, W): P F v and P."""
+        size = (image.shape[-2], image.shape[-1])
+        power = gradient_power(size, image)
+        return Gradients(torch.fft.rfft2(image) * power, power, size)
 
 
 def fit_kernel(
-    prediction: Tensor,
+    spectrum: Tensor,
     blurred: Gradients,
     sides: int | Sequence[int],
     *,
@@ -53,7 +56,7 @@ def fit_kernel(
     three kernel sides.
 
     Args:
-        prediction: u, (..., H, W): one, or a batch of them.
+        spectrum: F u, the half spectrum (..., H, W // 2 + 1) of one prediction, or of a batch.
         blurred: of v.
         sides: odd, under the sides of the picture: one for all, or one a kernel of the batch.
         gamma: see above; larger values give smoother kernels.
@@ -67,12 +70,14 @@ def fit_kernel(
     size = blurred.size
     each = [sides] if isinstance(sides, int) else list(sides)
     side = max(each)
-    box = None if min(each) == side else torch.stack([_box(one, side, prediction) for one in each])
-    along_y, along_x = (torch.fft.rfft2(part) for part in gradient(prediction))
-    cross = along_y.conj() * blurred.along_y + along_x.conj() * blurred.along_x
-    power = _square(along_y) + _square(along_x)
-    start = _inside(_crop(inverse(cross / (power + gamma), size), side), box)
+    like = blurred.power
+    box = None if min(each) == side else torch.stack([_box(one, side, like) for one in each])
+    cross = spectrum.conj() * blurred.weighted
+    power = _square(spectrum).mul_(like)
     target = _crop(inverse(cross, size), side)
+    # Complex, though real: products of mixed types take three times as long.
+    damped = cross.mul_((power + gamma).reciprocal_().to(cross))
+    start = _inside(_crop(inverse(damped, size), side), box)
     autocorrelation = _crop(inverse(power, size), min(2 * side - 1, *_odd(size)))
     kernel = _clean(start, threshold, isolated)
     return _clean(_descend(kernel, target, autocorrelation, gamma, box), threshold, isolated)
@@ -113,8 +118,8 @@ def _square(spectrum: Tensor) -> Tensor:
 
 def _crop(image: Tensor, side: int) -> Tensor:
     """The box of `side` pixels about the origin of a periodic image, as a picture."""
-    radius = side // 2
-    return image.roll((radius, radius), (-2, -1))[..., :side, :side]
+    reach = torch.arange(-(side // 2), side // 2 + 1, device=image.device)
+    return image[..., reach[:, None] % image.shape[-2], reach % image.shape[-1]]
 
 
 def _odd(size: tuple[int, int]) -> tuple[int, int]:
@@ -129,8 +134,7 @@ def _clean(pixels: Tensor, threshold: float, isolated: float) -> Tensor:
     if float(positive.sum()) <= 0:
         positive = torch.zeros_like(pixels)
         positive[side // 2, side // 2] = 1
-    cleaned = Kernel(positive / positive.sum()).clean(threshold, isolated).centre()
-    return cleaned.crop(side).pixels
+    return editing.crop(editing.centre(editing.clean(positive, threshold, isolated)), side)
 
 
 def support_radius(kernel: Tensor, share: float = 0.02) -> int:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unblur.fourier import gradient_power, transfer_function
+from unblur.fourier import gradient_power, inverse, transfer_function
 
-__all__ = ["predict"]
+__all__ = ["predict", "predict_spectrum"]
 
 # beta starts at this many times lambda: gradients up to sqrt(1 / 16) = 0.25 are smoothed away.
 _FIRST_RATIO = 16.0
@@ -53,13 +53,20 @@ def predict(
         Delbracio 2019, section 2.2.
     """
     size = (blurred.shape[-2], blurred.shape[-1])
-    spectrum = transfer_function(kernel, size)
-    problem = _Quadratic(
-        torch.view_as_real(spectrum.conj() * torch.fft.rfft2(blurred)),
-        spectrum.real**2 + spectrum.imag**2,
-        gradient_power(size, blurred),
-        size,
-    )
+    return inverse(predict_spectrum(blurred, kernel, weight, last, least, start), size)
+
+
+def predict_spectrum(
+    blurred: Tensor,
+    kernel: Tensor,
+    weight: float | Tensor,
+    last: float = _LAST_WEIGHT,
+    least: float | None = None,
+    start: Tensor | None = None,
+) -> Tensor:
+    """Give the half spectrum of what `predict` gives, before the last transform."""
+    size = (blurred.shape[-2], blurred.shape[-1])
+    problem = _Quadratic.of(blurred, transfer_function(kernel, size))
     weights = torch.as_tensor(weight, dtype=blurred.dtype, device=blurred.device)[..., None, None]
     first = torch.full_like(weights, _WARM) if start is not None else _FIRST_RATIO * weights
     beta = first.clamp(max=last)
@@ -69,42 +76,50 @@ def predict(
         slowest = min(slowest, _FIRST_RATIO * least)
     steps = max(int(math.log(last / slowest, _GROWTH)), 0)
     growth = (last / beta) ** (1 / max(steps, 1))
-    image = problem.solve(beta, None) if start is None else start
-    work = _Buffers(image)
+    spectrum = problem.solve(beta, None)
+    image, work = start, _Buffers(spectrum, size)
     for _ in range(steps):
+        image = inverse(spectrum, size) if image is None else image
         beta = beta * growth
-        kept = work.kept(image, weights / beta)
-        image = problem.solve(beta, kept)
-    return image
+        spectrum = problem.solve(beta, work.kept(image, weights / beta).mul_(beta))
+        image = None
+    return spectrum
 
 
 @dataclass(frozen=True)
 class _Quadratic:
-    """|k * u - v|^2 + beta |D u - w|^2 in u."""
+    """|k * u - v|^2 + beta |D u - w|^2 in u, as half spectra."""
 
     data: Tensor
     power: Tensor
     penalty: Tensor
-    size: tuple[int, int]
+
+    @staticmethod
+    def of(blurred: Tensor, spectrum: Tensor) -> "_Quadratic":
+        size = (blurred.shape[-2], blurred.shape[-1])
+        return _Quadratic(
+            spectrum.conj() * torch.fft.rfft2(blurred),
+            spectrum.real**2 + spectrum.imag**2,
+            gradient_power(size, blurred),
+        )
 
     def solve(self, beta: Tensor, kept: Tensor | None) -> Tensor:
-        """The minimum, given D^T w; None for zero."""
-        scale = (self.power + beta * self.penalty).reciprocal_()[..., None]
+        """The minimum, given beta D^T w; None for zero."""
+        # Complex, though real: products of mixed types take three times as long.
+        scale = (self.power + beta * self.penalty).reciprocal_().to(self.data)
         if kept is None:
-            right = self.data * scale
-        else:
-            right = torch.view_as_real(torch.fft.rfft2(kept))
-            right = right.mul_(beta[..., None]).add_(self.data).mul_(scale)
-        image: Tensor = torch.fft.irfft2(torch.view_as_complex(right), s=self.size)
-        return image
+            return scale.mul_(self.data)
+        right: Tensor = torch.fft.rfft2(kept)
+        return right.add_(self.data).mul_(scale)
 
 
 class _Buffers:
     """Arrays that every step fills again: fresh ones would cost more than the arithmetic."""
 
-    def __init__(self, like: Tensor) -> None:
+    def __init__(self, like: Tensor, size: tuple[int, int]) -> None:
+        shape = (*like.shape[:-2], *size)
         self.along_y, self.along_x, self.power, self.sum = (
-            torch.empty_like(like) for _ in range(4)
+            torch.empty(shape, dtype=like.real.dtype, device=like.device) for _ in range(4)
         )
 
     def kept(self, image: Tensor, least: Tensor) -> Tensor:

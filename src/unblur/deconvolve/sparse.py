@@ -7,12 +7,16 @@ from torch import Tensor
 from unblur.blur import Field
 from unblur.deconvolve.loop import iterate
 from unblur.deconvolve.proximal import shrink_power, shrink_vector
-from unblur.deconvolve.setup import HYPER_RATE, TV_RATE, check, default_regularization
+from unblur.deconvolve.setup import HYPER_RATE, check, default_regularization
 from unblur.deconvolve.splitting import ITERATIONS, Shrink, pose
 from unblur.errors import ParameterError
 from unblur.progress import Progress
 
-__all__ = ["hyper_laplacian", "tv"]
+__all__ = ["CURVATURE", "hyper_laplacian", "tv"]
+
+# With these second differences total variation wants less weight over the noise: 0.07 restores as
+# 0.1 does alone.
+CURVATURE, _TV_RATE = 0.25, 0.07
 
 
 def tv(
@@ -21,17 +25,19 @@ def tv(
     *,
     noise_std: float = 0.01,
     regularization: float | None = None,
+    curvature: float = CURVATURE,
     iterations: int = ITERATIONS,
     boundary: Literal["unknown", "periodic"] = "unknown",
     clipped: Tensor | None = None,
     ignored: Tensor | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Deconvolve with the total variation as prior.
+    """Deconvolve with the total variation of the picture and of its slope as prior.
 
-    u = argmin |k * u - v|^2 / 2 + r sum |grad u|, by half-quadratic splitting: alternate the
-    proximal map of r |w| at the gradients (soft thresholding of the vector's length) with a
-    quadratic problem in u.
+    u = argmin |k * u - v|^2 / 2 + r sum (|grad u| + c |H u|), H u all second differences, by
+    half-quadratic splitting: alternate the proximal maps at the gradients and second differences
+    (soft thresholding of the vectors' lengths) with a quadratic problem in u. Total variation alone
+    turns slopes into steps.
 
     Args:
         image: v, (B, C, H, W), in [0, 1]; not modified. Channels are independent.
@@ -39,6 +45,7 @@ def tv(
         noise_std: standard deviation of the noise, in the units of the image, at least 0.
         regularization: r > 0; None derives it from the noise (see `default_regularization`). Small
             values keep noise, large ones flatten texture.
+        curvature: c, at least 0; 0 is total variation alone, 1 lets edges ring a little.
         iterations: steps of the continuation, at least 1.
         boundary: "unknown" explains light from outside the frame; "periodic" takes the picture as
             one period.
@@ -55,7 +62,8 @@ def tv(
 
     Source:
         P. Getreuer, Total Variation Deconvolution using Split Bregman, IPOL 2012; Y. Wang et al., A
-        New Alternating Minimization Algorithm for Total Variation Image Reconstruction, 2008.
+        New Alternating Minimization Algorithm for Total Variation Image Reconstruction, 2008; M.
+        Lysaker, X.-C. Tai 2006 for the second differences.
 
     Example:
         >>> import torch
@@ -69,9 +77,10 @@ def tv(
         image,
         kernel,
         shrink_vector,
-        TV_RATE,
+        _TV_RATE,
         noise_std=noise_std,
         regularization=regularization,
+        curvature=curvature,
         iterations=iterations,
         boundary=boundary,
         clipped=clipped,
@@ -145,6 +154,7 @@ def hyper_laplacian(
         HYPER_RATE,
         noise_std=noise_std,
         regularization=regularization,
+        curvature=0.0,
         iterations=iterations,
         boundary=boundary,
         clipped=clipped,
@@ -161,13 +171,16 @@ def _solve(
     *,
     noise_std: float,
     regularization: float | None,
+    curvature: float,
     iterations: int,
     boundary: str,
     clipped: Tensor | None,
     ignored: Tensor | None,
     progress: Progress | None,
 ) -> Tensor:
-    check(image, kernel, noise_std=noise_std, regularization=regularization)
+    check(
+        image, kernel, noise_std=noise_std, regularization=regularization, curvature=curvature
+    )
     if iterations < 1:
         raise ParameterError(f"iterations must be at least 1, got {iterations}")
     if regularization is None:
@@ -181,6 +194,7 @@ def _solve(
         boundary=boundary,
         clipped=clipped,
         ignored=ignored,
+        curvature=curvature,
     )
     image = iterate(problem.start(), problem.step, iterations=iterations, progress=progress).image
     return problem.seen.crop(image).contiguous()
