@@ -6,6 +6,7 @@ import runpy
 import numpy as np
 import pytest
 import torch
+from skimage import data
 
 from unblur.errors import WeightsError
 from unblur.nets.local_statistics import Mean
@@ -126,7 +127,7 @@ def test_parts_do_not_see_each_other_in_stage_one():
         assert not torch.allclose(first[..., 8:, :], changed[..., 8:, :])
 
 
-def test_the_halo_is_the_radius_of_the_receptive_field():
+def test_the_radius_is_that_of_the_receptive_field():
     """Positive weights cannot cancel: a gradient is zero only where nothing is seen."""
     network = MPRNet(4, 1, 1).double()
     network.divided = False
@@ -142,7 +143,7 @@ def test_the_halo_is_the_radius_of_the_receptive_field():
         seen = torch.nonzero(image.grad.abs().amax(dim=(0, 1, 2))).flatten()
         reach = max(reach, place - int(seen[0]), int(seen[-1]) - place)
     # Less than a pixel of the coarsest level is lost to rounding up.
-    assert network.spec.halo - 4 < reach <= network.spec.halo
+    assert network.spec.radius - 4 < reach <= network.spec.radius == network.spec.halo
 
 
 def test_tiles_agree_with_the_whole():
@@ -150,7 +151,7 @@ def test_tiles_agree_with_the_whole():
     with torch.no_grad():  # so that the first two stages and all means matter
         for parameter in network.parameters():
             parameter.mul_(1.5 if parameter.ndim == 4 else 1)
-    halo, side = network.spec.halo + 3, 64
+    halo, side = network.spec.halo, 64
     assert halo % network.spec.multiple_of == 0
     image = random(1, 3, 16, 2 * halo + 4 * side)
     start = halo + side
@@ -163,11 +164,39 @@ def test_tiles_agree_with_the_whole():
     assert not network.spec.global_statistics
 
 
+@pytest.mark.parametrize(("contrast", "most"), [(1, 0.02), (6, 0.1)])
+def test_what_is_beyond_the_halo_hardly_counts(contrast, most):
+    """A tile whose edge is inside a photograph, whose change is of the size that deblurring makes.
+
+    `contrast` multiplies what the attention makes of means.
+    """
+    network = MPRNet(16, 8, 8).eval()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, weights in network.named_parameters():
+            if weights.ndim == 4:
+                scale = (
+                    0.06 if len(weights) == 3 else contrast if name.endswith("du.2.weight") else 1
+                )
+                weights.normal_(std=0.7 * scale / weights[0].numel() ** 0.5, generator=generator)
+    strip = np.ascontiguousarray(np.tile(data.astronaut()[200:232], (1, 3, 1))[:, :1408])
+    image = torch.from_numpy(strip).permute(2, 0, 1)[None].float() / 255
+    network.local()
+    start, halo = 640, network.spec.halo
+    with torch.inference_mode():
+        whole, tile = network(image), network(image[..., start:])
+    change = float((whole - image).square().mean().sqrt())
+    off = (tile - whole[..., start:])[..., halo:].abs().max()
+    assert 0.03 < change < 0.12
+    assert float(off) * 255 < most
+
+
 def test_what_running_it_needs():
     network = small()
     assert network.spec.global_statistics
     assert network.spec.multiple_of == 8
-    assert network.local().spec.halo == 384 // 2 + 32
+    assert network.local().spec.halo == 384 // 2
+    assert network.local(8).spec.halo == 32
     network.divided = True
     assert network.spec.global_statistics
     assert MPRNet(4, 4, 4).spec.bytes_per_pixel < network.spec.bytes_per_pixel

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from unblur.errors import ParameterError
 
-__all__ = ["WINDOW", "Mean", "running_mean", "set_window", "spread"]
+__all__ = ["WINDOW", "Mean", "finer", "per_block", "running_mean", "set_window", "spread"]
 
 # 1.5 times the patches of 256 pixels that networks of this kind are trained on.
 WINDOW = 384
@@ -107,16 +107,31 @@ def spread(values: Tensor, features: Tensor, step: int = 1) -> Tensor:
         >>> spread(torch.tensor([[[[1.0, 2.0]]]]), torch.zeros(1, 1, 1, 5)).tolist()
         [[[[1.0, 1.0, 2.0, 2.0, 2.0]]]]
     """
+    return finer(per_block(values, features, step), step)
+
+
+def per_block(values: Tensor, features: Tensor, step: int = 1) -> Tensor:
+    """Give each block of `step` times `step` pixels of features its value, as `spread` begins.
+
+    Args:
+        values: as for `spread`; a single one stays as it is.
+        features: what the means were taken of.
+        step: that of the `Mean`.
+    """
     if values.shape[-2:] == (1, 1):
         return values
     more_rows = features.shape[-2] // step - values.shape[-2]
     more_columns = features.shape[-1] // step - values.shape[-1]
     above, left = more_rows // 2, more_columns // 2
     pad = (left, more_columns - left, above, more_rows - above)
-    near = nn.functional.pad(values, pad, mode="replicate")
-    if step == 1:
-        return near
-    return nn.functional.interpolate(near, scale_factor=float(step), mode="bilinear")
+    return nn.functional.pad(values, pad, mode="replicate")
+
+
+def finer(values: Tensor, step: int) -> Tensor:
+    """Interpolate what `per_block` gave to the size of the features, as `spread` ends."""
+    if step == 1 or values.shape[-2:] == (1, 1):
+        return values
+    return nn.functional.interpolate(values, scale_factor=float(step), mode="bilinear")
 
 
 def set_window(network: nn.Module, window: int | None) -> None:

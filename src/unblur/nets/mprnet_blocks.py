@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from unblur.nets.local_statistics import Mean, spread
+from unblur.nets.local_statistics import Mean, finer, per_block
+from unblur.nets.strips import by_rows
 
 __all__ = [
     "BLOCKS",
@@ -20,18 +21,31 @@ __all__ = [
 ]
 
 BLOCKS = 2  # attention blocks at each level of the first two stages
+_BLOCK_REACH = 2  # rows, of its two convolutions
 RESIDUAL_BLOCKS = 8  # attention blocks in each of the three groups of the last
 _GRID = 4  # of windows, in pixels of the picture; sides of its quarters are multiples
 
 Share = tuple[float, float]  # rows and columns that a stage sees, for each of the picture's
 Widths = tuple[int, int, int]
-Levels = tuple[Tensor, Tensor, Tensor]
+# At the whole, half and quarter resolution. Who takes a list takes the tensors out of it, so that
+# they are free as soon as they have been used: an argument would be held by its caller.
+Levels = list[Tensor]
 WHOLE: Share = (1.0, 1.0)
 
 
 def conv(inputs: int, outputs: int, size: int) -> nn.Conv2d:
     """A convolution as all of them are here: without bias, of the same size."""
     return nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False)
+
+
+def _added(features: Tensor, more: Tensor) -> Tensor:
+    """The sum, in the place of `features` where none is to be learnt; nobody else has them."""
+    return features + more if torch.is_grad_enabled() else features.add_(more)
+
+
+def _sum_of(first: nn.Module, second: nn.Module, left: Tensor, right: Tensor) -> Tensor:
+    """What two layers make, added; both look at single pixels."""
+    return by_rows(lambda one, two: first(one) + second(two), left, right)
 
 
 def _doubled(features: Tensor) -> Tensor:
@@ -41,7 +55,7 @@ def _doubled(features: Tensor) -> Tensor:
 
 
 class _ChannelAttention(nn.Module):
-    """A factor for each channel, from the channels' means."""
+    """A factor for each channel, from the channels' means; `finer` brings it to each pixel."""
 
     def __init__(self, channels: int, share: Share, stride: int) -> None:
         super().__init__()
@@ -55,7 +69,7 @@ class _ChannelAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         factors: Tensor = self.conv_du(self.mean(features))
-        return spread(factors, features, self.mean.step)
+        return per_block(factors, features, self.mean.step)
 
 
 class AttentionBlock(nn.Module):
@@ -68,10 +82,16 @@ class AttentionBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Change features (B, C, H, W)."""
-        change = self.body(features)
-        # Nobody else has `change`, so the result may take its place where none is to be learnt.
-        place = None if change.requires_grad else change
-        return torch.addcmul(features, change, self.CA(change), out=place)
+        change = by_rows(self.body, features, margin=_BLOCK_REACH)
+        step = self.CA.mean.step
+        return by_rows(
+            lambda old, new, factors: torch.addcmul(old, new, finer(factors, step)),
+            features,
+            change,
+            self.CA(change),
+            margin=step,
+            out=change,
+        )
 
 
 class _Down(nn.Module):
@@ -127,25 +147,26 @@ class Encoder(nn.Module):
             self.csff_dec1, self.csff_dec2, self.csff_dec3 = (conv(n, n, 1) for n in widths)
 
     def fuse(self, encoded: Levels, decoded: Levels) -> Levels:
-        """What is added at each resolution, of both sides of the stage before."""
-        return (
-            self.csff_enc1(encoded[0]) + self.csff_dec1(decoded[0]),
-            self.csff_enc2(encoded[1]) + self.csff_dec2(decoded[1]),
-            self.csff_enc3(encoded[2]) + self.csff_dec3(decoded[2]),
-        )
+        """What is added at each resolution, of both sides of the stage before.
+
+        Both are taken, but for the first of `decoded`.
+        """
+        third = _sum_of(self.csff_enc3, self.csff_dec3, encoded.pop(), decoded.pop())
+        second = _sum_of(self.csff_enc2, self.csff_dec2, encoded.pop(), decoded.pop())
+        return [_sum_of(self.csff_enc1, self.csff_dec1, encoded.pop(), decoded[0]), second, third]
 
     def forward(self, features: Tensor, fused: Levels | None = None) -> Levels:
-        """Encode features (B, C, H, W); `fused` is added where there is something to fuse."""
+        """Encode features (B, C, H, W); `fused` is added, and taken, where there is some."""
         level1: Tensor = self.encoder_level1(features)
         if fused is not None:
-            level1 = level1 + fused[0]
+            level1 = _added(level1, fused.pop(0))
         level2: Tensor = self.encoder_level2(self.down12(level1))
         if fused is not None:
-            level2 = level2 + fused[1]
+            level2 = _added(level2, fused.pop(0))
         level3: Tensor = self.encoder_level3(self.down23(level2))
         if fused is not None:
-            level3 = level3 + fused[2]
-        return level1, level2, level3
+            level3 = _added(level3, fused.pop(0))
+        return [level1, level2, level3]
 
 
 class Decoder(nn.Module):
@@ -165,12 +186,12 @@ class Decoder(nn.Module):
         """Decode what `Encoder` gave; the first level is the whole resolution."""
         level3: Tensor = self.decoder_level3(encoded[2])
         level2: Tensor = self.decoder_level2(
-            _doubled(self.up32(level3)) + self.skip_attn2(encoded[1])
+            _added(_doubled(self.up32(level3)), self.skip_attn2(encoded[1]))
         )
         level1: Tensor = self.decoder_level1(
-            _doubled(self.up21(level2)) + self.skip_attn1(encoded[0])
+            _added(_doubled(self.up21(level2)), self.skip_attn1(encoded[0]))
         )
-        return level1, level2, level3
+        return [level1, level2, level3]
 
 
 class SupervisedAttention(nn.Module):
@@ -185,8 +206,10 @@ class SupervisedAttention(nn.Module):
     def forward(self, features: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         """Give features (B, C, H, W) for the next stage, and the picture (B, 3, H, W)."""
         restored = self.conv2(features) + image
-        trust = torch.sigmoid(self.conv3(restored))
-        return torch.addcmul(features, self.conv1(features), trust), restored
+        return by_rows(self._trusted, features, restored), restored
+
+    def _trusted(self, features: Tensor, restored: Tensor) -> Tensor:
+        return torch.addcmul(features, self.conv1(features), torch.sigmoid(self.conv3(restored)))
 
 
 class _ResidualGroup(nn.Module):
@@ -197,9 +220,14 @@ class _ResidualGroup(nn.Module):
         blocks = (AttentionBlock(channels, slope, WHOLE) for _ in range(RESIDUAL_BLOCKS))
         self.body = nn.Sequential(*blocks, conv(channels, channels, 3))
 
-    def forward(self, features: Tensor) -> Tensor:
-        change: Tensor = self.body(features)
-        return features + change
+    def forward(self, given: list[Tensor], found: Tensor) -> Tensor:
+        """Refine the only one of `given`, which is taken, and add what was found beside."""
+        features = given.pop()
+        # Both are added in the end, and the blocks before it need only one of them.
+        sums = _added(found, features)
+        for layer in self.body:
+            features = layer(features)
+        return _added(sums, features)
 
 
 class OriginalResolution(nn.Module):
@@ -219,17 +247,25 @@ class OriginalResolution(nn.Module):
     def gather(self, encoded: Levels, decoded: Levels) -> Levels:
         """What is added after each group, of both sides of stage 2, at the resolution it has.
 
-        The two sides are scaled as one.
+        The two sides are scaled as one. Both are taken, but for the first of `decoded`.
         """
-        return (
-            self.conv_enc1(encoded[0]) + self.conv_dec1(decoded[0]),
-            self.conv_enc2(self.up_enc1(encoded[1])) + self.conv_dec2(self.up_dec1(decoded[1])),
-            self.conv_enc3(self.up_enc2(encoded[2])) + self.conv_dec3(self.up_dec2(decoded[2])),
+        third = _sum_of(
+            nn.Sequential(self.up_enc2, self.conv_enc3),
+            nn.Sequential(self.up_dec2, self.conv_dec3),
+            encoded.pop(),
+            decoded.pop(),
         )
+        second = _sum_of(
+            nn.Sequential(self.up_enc1, self.conv_enc2),
+            nn.Sequential(self.up_dec1, self.conv_dec2),
+            encoded.pop(),
+            decoded.pop(),
+        )
+        return [_sum_of(self.conv_enc1, self.conv_dec1, encoded.pop(), decoded[0]), second, third]
 
-    def forward(self, features: Tensor, found: Levels) -> Tensor:
-        """Refine features (B, C, H, W) with what `gather` gave."""
-        features = self.orb1(features) + found[0]
-        features = self.orb2(features) + _doubled(found[1])
-        refined: Tensor = self.orb3(features)
-        return refined + _doubled(_doubled(found[2]))
+    def forward(self, given: list[Tensor], found: Levels) -> Tensor:
+        """Refine the features (B, C, H, W) in `given` with what `gather` gave; both are taken."""
+        given.append(self.orb1(given, found.pop(0)))
+        given.append(self.orb2(given, _doubled(found.pop(0))))
+        refined: Tensor = self.orb3(given, _doubled(_doubled(found.pop(0))))
+        return refined

@@ -24,11 +24,16 @@ class NetSpec:
 
     Attributes:
         multiple_of: the network pads its input to multiples of this; tiles begin at such pixels.
-        halo: radius of the receptive field in pixels, global statistics left aside.
+        halo: pixels that a tile must see beyond its core to agree with the whole to far less than
+            half a grey level: the radius of the receptive field, or less where what is further off
+            hardly counts. Global statistics are left aside.
         global_statistics: whether means over the whole picture enter, so that tiles differ from the
             whole. None of them do in the local-statistics form.
         bytes_per_pixel: memory held at the peak for a pixel of input, float32, without gradients.
         bytes_fixed: memory held beside that, whatever the size of the input.
+        radius: of the receptive field of the convolutions; None is the halo.
+        bytes_as_graph: `bytes_per_pixel` where the network is compiled as one graph, which holds
+            tensors that are otherwise made in strips of rows; None is the same.
     """
 
     multiple_of: int
@@ -36,6 +41,8 @@ class NetSpec:
     global_statistics: bool
     bytes_per_pixel: int
     bytes_fixed: int = 0
+    radius: int | None = None
+    bytes_as_graph: int | None = None
 
 
 class Network(nn.Module, PyTorchModelHubMixin, library_name="unblur"):

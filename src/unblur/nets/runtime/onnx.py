@@ -26,7 +26,8 @@ class OnnxRunner(SizedRunner):
 
     def __init__(self, network: Network) -> None:
         super().__init__(network)
-        self.bytes_per_pixel = round(_SHARE * network.spec.bytes_per_pixel)
+        spec = network.spec
+        self.bytes_per_pixel = round(_SHARE * (spec.bytes_as_graph or spec.bytes_per_pixel))
 
     def _compile(self, example: Tensor) -> Compiled:
         options = onnxruntime.SessionOptions()

@@ -41,7 +41,8 @@ class OpenVinoRunner(SizedRunner):
     def __init__(self, network: Network, precision: str) -> None:
         super().__init__(network)
         self.precision = precision
-        self.bytes_per_pixel = round(_SHARE * network.spec.bytes_per_pixel)
+        spec = network.spec
+        self.bytes_per_pixel = round(_SHARE * (spec.bytes_as_graph or spec.bytes_per_pixel))
         self.core = openvino.Core()
 
     def _compile(self, example: Tensor) -> Compiled:
