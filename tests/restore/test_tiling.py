@@ -77,12 +77,18 @@ def test_tiles_of_any_size_put_the_picture_together(height: int, width: int) -> 
     st.integers(0, 40),
     st.sampled_from([1, 2, 8, 16, 96]),
     st.sampled_from([None, 1, 8]),
+    st.booleans(),
 )
 @settings(max_examples=200)
 def test_plans_cover_and_ramps_sum_to_one(
-    size: tuple[int, int], tile: tuple[int, int], halo: int, multiple: int, ramp: int | None
+    size: tuple[int, int],
+    tile: tuple[int, int],
+    halo: int,
+    multiple: int,
+    ramp: int | None,
+    alike: bool,
 ) -> None:
-    plan = plan_tiles(size, tile, halo, multiple_of=multiple, ramp=ramp)
+    plan = plan_tiles(size, tile, halo, multiple_of=multiple, ramp=ramp, alike=alike)
     check(plan, size)
     for core in cores(plan):
         own, seen = plan.own(core), plan.seen(core)
@@ -101,16 +107,29 @@ def test_plans_cover_and_ramps_sum_to_one(
     st.tuples(st.integers(1, 300), st.integers(1, 300)),
     st.integers(0, 60),
     st.integers(0, 150),
+    st.booleans(),
 )
 @settings(max_examples=200)
-def test_no_tile_is_larger_than_it_may_be(size: tuple[int, int], halo: int, more: int) -> None:
+def test_no_tile_is_larger_than_it_may_be(
+    size: tuple[int, int], halo: int, more: int, alike: bool
+) -> None:
     """A core of two ramps, with the ramp and the halo on both sides, is four halos: the least."""
     tile = max(16, 4 * halo) + more
-    plan = plan_tiles(size, tile, halo)
+    plan = plan_tiles(size, tile, halo, alike=alike)
     for core in cores(plan):
         seen = plan.seen(core)
         assert max(seen.size) <= tile
         assert seen.relative_to(seen) == Box(0, 0, *seen.size)
+
+
+def test_tiles_that_see_as_much_are_fewer() -> None:
+    """Of 4000 pixels in tiles of 1120 with 200 around them: five, and six that share the rest."""
+    options = {"multiple_of": 8, "ramp": 8}
+    alike = plan_tiles((3000, 4000), 1127, 192, alike=True, **options)
+    even = plan_tiles((3000, 4000), 1127, 192, **options)
+    assert alike.columns == (0, 920, 1640, 2360, 3080, 4000)
+    assert {alike.seen(core).size[1] for core in cores(alike)} == {1120}
+    assert len(even.columns) == 7
 
 
 def test_a_picture_that_fits_is_one_tile() -> None:

@@ -78,6 +78,15 @@ class Restorer:
     apart: bool = False
     remark: str | None = None
 
+    @property
+    def alike(self) -> bool:
+        """Whether tiles share evenly what they see: those of networks, which agree with the whole.
+
+        Others give each tile's core something of its own, for which smaller cores are better, or
+        are not worth another plan.
+        """
+        return self.exact_tiling and self.ramp is not None
+
 
 @dataclass(frozen=True)
 class Given:

@@ -130,8 +130,8 @@ class _Room:
         restorer, (_, columns) = self.restorer, self.size
         least = least_tile(restorer, halo)
         ramp = halo // 2 if restorer.ramp is None else restorer.ramp
-        around = 2 * reach_of(halo, ramp, restorer.multiple_of) + restorer.multiple_of - 1
-        around = min(around, least - 1)
+        beyond = 2 * reach_of(halo, ramp, restorer.multiple_of)
+        around = min(beyond + restorer.multiple_of - 1, least - 1)
         found: list[tuple[int, Size]] = []
         count, width = 1, columns
         while True:
@@ -143,12 +143,14 @@ class _Room:
                     halo,
                     multiple_of=restorer.multiple_of,
                     ramp=restorer.ramp,
+                    alike=restorer.alike,
                 )
                 found.append((_work(plan, restorer.frame), (height, width)))
             if width <= least or count >= columns:
                 return min(found)[1] if found else None
             count = max(count + 1, count * 11 // 10)
-            width = min(max(-(-columns // count) + around, least), columns)
+            shared = columns - beyond if restorer.alike else columns
+            width = min(max(-(-shared // count) + around, least), columns)
 
 
 def _work(plan: Plan, frame: int) -> int:

@@ -58,7 +58,14 @@ def restore_page(
         size = (side, side)
     else:
         size, halo = choose_tile(page.size, page.channels, restorer, limit, held=held)
-    plan = plan_tiles(page.size, size, halo, multiple_of=restorer.multiple_of, ramp=restorer.ramp)
+    plan = plan_tiles(
+        page.size,
+        size,
+        halo,
+        multiple_of=restorer.multiple_of,
+        ramp=restorer.ramp,
+        alike=restorer.alike,
+    )
     patient = Patient(page, restorer, max(plan.halo, halo))
 
     def write(top: int, pixels: Tensor) -> None:

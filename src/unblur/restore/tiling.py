@@ -101,7 +101,13 @@ def reach_of(halo: int, ramp: int, multiple_of: int) -> int:
 
 
 def plan_tiles(
-    size: Size, tile: int | Size, halo: int, *, multiple_of: int = 1, ramp: int | None = None
+    size: Size,
+    tile: int | Size,
+    halo: int,
+    *,
+    multiple_of: int = 1,
+    ramp: int | None = None,
+    alike: bool = False,
 ) -> Plan:
     """Cut a picture into tiles of at most `tile` pixels, halo included.
 
@@ -111,6 +117,8 @@ def plan_tiles(
         halo: what a tile must see beyond its core and ramp.
         multiple_of: what a tile sees, and its core, begin at multiples of this.
         ramp: the widest half of what neighbours share; None goes up to half of the halo.
+        alike: whether tiles share what they see evenly, which takes fewer of them, or their cores,
+            which then are no larger at the border than elsewhere.
 
     Example:
         >>> plan = plan_tiles((100, 250), tile=120, halo=10)
@@ -121,8 +129,8 @@ def plan_tiles(
     cut = [side for side, length in zip(sides, size, strict=True) if 0 < side < length]
     if not cut:
         return Plan(size, (0, size[0]), (0, size[1]), 0, 0)
-    # Cores share the picture evenly, so none is under half of the largest; one that is crossed by a
-    # ramp at both ends must hold both.
+    # No core is under half of what a tile has room for; one that is crossed by a ramp at both ends
+    # must hold both.
     widest = max(min(halo // 2, (min(cut) - 2 * halo) // 6), 1)
     ramp = widest if ramp is None else min(ramp, widest)
     reach = reach_of(halo, ramp, multiple_of)
@@ -130,16 +138,28 @@ def plan_tiles(
     rows, columns = (
         (0, length)
         if not 0 < side < length
-        else _cuts(length, max(side - 2 * reach - (multiple_of - 1), least), multiple_of)
+        else _cuts(
+            length,
+            max(side - 2 * reach - (multiple_of - 1), least),
+            reach if alike else 0,
+            multiple_of,
+        )
         for side, length in zip(sides, size, strict=True)
     )
     return Plan(size, rows, columns, ramp, reach - ramp)
 
 
-def _cuts(length: int, core: int, multiple_of: int) -> tuple[int, ...]:
-    count = -(-length // core)
-    inner = (index * length // count // multiple_of * multiple_of for index in range(count))
-    return (*dict.fromkeys(inner), length)
+def _cuts(length: int, core: int, reach: int, multiple_of: int) -> tuple[int, ...]:
+    """Where cores begin and end: the first and the last are larger by `reach`.
+
+    They see nothing beyond the picture, so that all tiles see as much.
+    """
+    shared = length - 2 * reach
+    count = max(-(-shared // core), 2 if reach else 1)
+    inner = (
+        (reach + index * shared // count) // multiple_of * multiple_of for index in range(1, count)
+    )
+    return (*dict.fromkeys((0, *inner)), length)
 
 
 def run_tiles(
