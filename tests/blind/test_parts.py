@@ -113,14 +113,21 @@ def test_the_true_gradients_give_the_true_kernel(sharp: torch.Tensor, kind: str)
 def test_a_noisy_picture_still_gives_the_kernel(sharp: torch.Tensor, kind: str) -> None:
     kernel = BLURS[kind]().centre().pixels
     seen = blurred(sharp, kernel) + noise_like(sharp, 0.01)
-    assert kernel_similarity(fit_kernel(torch.fft.rfft2(sharp), Gradients.of(seen), 15, **OPTIONS), kernel) > 0.98
+    assert (
+        kernel_similarity(
+            fit_kernel(torch.fft.rfft2(sharp), Gradients.of(seen), 15, **OPTIONS), kernel
+        )
+        > 0.98
+    )
 
 
 @pytest.mark.parametrize("kind", BLURS)
 def test_a_noisy_prediction_still_gives_the_kernel(sharp: torch.Tensor, kind: str) -> None:
     kernel = BLURS[kind]().centre().pixels
     prediction = sharp + noise_like(sharp, 0.03)
-    found = fit_kernel(torch.fft.rfft2(prediction), Gradients.of(blurred(sharp, kernel)), 15, **OPTIONS)
+    found = fit_kernel(
+        torch.fft.rfft2(prediction), Gradients.of(blurred(sharp, kernel)), 15, **OPTIONS
+    )
     assert kernel_similarity(found, kernel) > 0.9
 
 

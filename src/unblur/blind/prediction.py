@@ -53,13 +53,15 @@ def predict(
         Delbracio 2019, section 2.2.
     """
     size = (blurred.shape[-2], blurred.shape[-1])
-    return inverse(predict_spectrum(blurred, kernel, weight, last, least, start), size)
+    spectrum = predict_spectrum(blurred, kernel, weight, last=last, least=least, start=start)
+    return inverse(spectrum, size)
 
 
 def predict_spectrum(
     blurred: Tensor,
     kernel: Tensor,
     weight: float | Tensor,
+    *,
     last: float = _LAST_WEIGHT,
     least: float | None = None,
     start: Tensor | None = None,

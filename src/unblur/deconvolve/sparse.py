@@ -178,9 +178,7 @@ def _solve(
     ignored: Tensor | None,
     progress: Progress | None,
 ) -> Tensor:
-    check(
-        image, kernel, noise_std=noise_std, regularization=regularization, curvature=curvature
-    )
+    check(image, kernel, noise_std=noise_std, regularization=regularization, curvature=curvature)
     if iterations < 1:
         raise ParameterError(f"iterations must be at least 1, got {iterations}")
     if regularization is None:

@@ -20,6 +20,7 @@ from unblur.deconvolve import (
 from unblur.deconvolve.field_system import near_side
 from unblur.deconvolve.reach import reach
 from unblur.deconvolve.setup import channel_of
+from unblur.deconvolve.sparse import CURVATURE
 from unblur.errors import ParameterError
 from unblur.progress import Progress, part
 from unblur.restore.finish import start_finish
@@ -98,15 +99,25 @@ class RichardsonLucy(Known):
 
 
 @dataclass(frozen=True)
-class TotalVariation(Known):
-    """Parameters of `tv`."""
+class _Sparse(Known):
+    """What solvers with sparse gradients share."""
 
     regularization: Annotated[float | None, _WEIGHT] = None
     iterations: Annotated[int, Parameter("steps of the continuation", 1, 100)] = 6
 
 
 @dataclass(frozen=True)
-class HyperLaplacian(TotalVariation):
+class TotalVariation(_Sparse):
+    """Parameters of `tv`."""
+
+    curvature: Annotated[
+        float,
+        Parameter("of second differences beside the gradients: without, slopes are steps", 0.0, 10),
+    ] = CURVATURE
+
+
+@dataclass(frozen=True)
+class HyperLaplacian(_Sparse):
     """Parameters of `hyper-laplacian`."""
 
     exponent: Annotated[
@@ -144,7 +155,7 @@ class DeepWiener(Known):
 _SOLVERS: dict[type, tuple[Callable[..., Tensor], int]] = {
     Wiener: (wiener, 12),
     RichardsonLucy: (richardson_lucy, 14),
-    TotalVariation: (tv, 18),
+    TotalVariation: (tv, 22),
     HyperLaplacian: (hyper_laplacian, 20),
     LocalWiener: (local_wiener, 36),
     DeepWiener: (deep_wiener, 160),
