@@ -1,25 +1,25 @@
 """Richardson-Lucy deconvolution: the likelihood of counted photons."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from unblur.blur import Field
+from unblur.deconvolve.likelihood import Framed, Likelihood
 from unblur.deconvolve.loop import iterate
-from unblur.deconvolve.observation import Observation, observe
+from unblur.deconvolve.observation import observe
 from unblur.deconvolve.setup import check, kernel_radius
-from unblur.deconvolve.system import System, make_system
+from unblur.deconvolve.small_kernel import SmallKernel, is_small
+from unblur.deconvolve.system import make_system
 from unblur.errors import ParameterError
 from unblur.fourier import adjoint_gradient, gradient
 from unblur.progress import Progress
 
 __all__ = ["richardson_lucy"]
 
-# Darker predictions count as this: an extrapolated point may be black where the picture is not, and
-# a ratio to nothing would explode.
-_DARK = 1e-6
 _TINY = 1e-12
 
 
@@ -87,31 +87,25 @@ def richardson_lucy(
         raise ParameterError(f"iterations must be at least 1, got {iterations}")
     if regularization >= 1:
         raise ParameterError(f"regularization must be in [0, 1), got {regularization}")
+    image = image.clamp(min=0)
     seen = observe(
-        image.clamp(min=0),
-        kernel_radius(kernel),
-        boundary=boundary,
-        clipped=clipped,
-        ignored=ignored,
+        image, kernel_radius(kernel), boundary=boundary, clipped=clipped, ignored=ignored
     )
-    frame = (seen.image.shape[-2], seen.image.shape[-1])
-    problem = _Problem(
-        seen,
-        make_system(kernel, seen.size, seen.margin, frame),
-        regularization,
-        acceleration,
-        noise_std,
-        torch.ones_like(seen.image),
-    )
-    first = seen.image if start is None else torch.full_like(seen.image, start)
+    likelihood: Likelihood
+    summed = seen.whole and boundary == "unknown" and regularization == 0
+    if summed and isinstance(kernel, Tensor) and is_small(image, kernel):
+        likelihood = SmallKernel.of(seen, kernel)
+    else:
+        likelihood = Framed.of(seen, partial(make_system, kernel, seen.size, seen.margin))
+    problem = _Problem(likelihood, regularization, acceleration, noise_std)
     state = iterate(
-        _State(first),
+        _State(likelihood.first(start)),
         problem.step,
         iterations=iterations,
         tolerance=tolerance,
         progress=progress,
     )
-    return seen.crop(state.image).contiguous()
+    return likelihood.picture(state.image)
 
 
 @dataclass(frozen=True)
@@ -125,49 +119,36 @@ class _State:
 
 @dataclass(frozen=True)
 class _Problem:
-    seen: Observation
-    system: System
+    likelihood: Likelihood
     regularization: float
     accelerated: bool
     noise_std: float
-    # Ones, which stay so outside of the picture: what is predicted there is not contradicted.
-    even: Tensor
 
     def step(self, state: _State) -> _State:
         """Apply one multiplicative correction, at a point ahead of the last one if accelerated."""
         if state.done:
             return state
         base = self._ahead(state)
-        predicted = self.system.forward(base).clamp_(min=_DARK)
-        ratio = self._ratio(predicted)
-        if self.noise_std > 0 and self._explained(predicted, ratio):
+        predicted = self.likelihood.predict(base)
+        ratio = self.likelihood.ratio(predicted)
+        if self.noise_std > 0 and self.likelihood.error(predicted, ratio) <= self.noise_std**2:
             return replace(state, done=True)
-        image = self.system.adjoint(ratio).mul_(base)
+        image = self.likelihood.adjoint(ratio).mul_(base)
         if self.regularization > 0:
             image = image / (1 + self.regularization * self._curvature(base)).clamp(min=0.1)
         image = image.clamp_(min=0)
         if not self.accelerated:
             return _State(image)
         correction = image - base
-        return _State(image, state.image, correction, _gain(correction, state.correction))
+        gain = _gain(correction, state.correction, self.likelihood.axes)
+        return _State(image, state.image, correction, gain)
 
     def _ahead(self, state: _State) -> Tensor:
         """Equation 7: y = x_k + a (x_k - x_{k-1}), with a from the last two corrections."""
         if state.previous is None or state.acceleration is None:
             return state.image
-        return (state.image + state.acceleration * (state.image - state.previous)).clamp(min=0)
-
-    def _ratio(self, predicted: Tensor) -> Tensor:
-        """The completed picture to its prediction."""
-        if not self.seen.whole:
-            return self.seen.complete(predicted) / predicted
-        crop = self.seen.crop
-        torch.div(crop(self.seen.image), crop(predicted), out=crop(self.even))
-        return self.even
-
-    def _explained(self, predicted: Tensor, ratio: Tensor) -> bool:
-        residual = self.seen.crop((ratio - 1).mul_(predicted))
-        return float(residual.square().mean()) <= self.noise_std**2
+        ahead = (state.image - state.previous).mul_(state.acceleration).add_(state.image)
+        return ahead.clamp_(min=0)
 
     def _curvature(self, image: Tensor) -> Tensor:
         """-div(grad u / |grad u|)."""
@@ -176,10 +157,10 @@ class _Problem:
         return adjoint_gradient(along_y / length, along_x / length)
 
 
-def _gain(correction: Tensor, last: Tensor | None) -> Tensor | None:
+def _gain(correction: Tensor, last: Tensor | None, axes: tuple[int, ...]) -> Tensor | None:
     """Equation 10: a = <g_k, g_{k-1}> / <g_{k-1}, g_{k-1}> in [0, 1], one a plane."""
     if last is None:
         return None
-    overlap = (correction * last).sum(dim=(-2, -1), keepdim=True)
-    power = last.square().sum(dim=(-2, -1), keepdim=True)
+    overlap = (correction * last).sum(dim=axes, keepdim=True)
+    power = last.square().sum(dim=axes, keepdim=True)
     return (overlap / power.clamp(min=_TINY)).clamp(min=0, max=1)
