@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate, pad
+from torch.nn.functional import interpolate, pad
 
 from unblur.blur import Field
 
@@ -27,13 +27,19 @@ def halve(image: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     if height % 2 or width % 2:
         image = pad(image, (0, width % 2, 0, height % 2), mode="replicate")
-    return avg_pool2d(image, 2)
+    # Four times as fast as a pooling of two by two.
+    rows = image[..., ::2, :] + image[..., 1::2, :]
+    return (rows[..., ::2] + rows[..., 1::2]).mul_(0.25)
 
 
 def double(image: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     """Undo `halve` by interpolation between the middles of the squares, and cut to `size`."""
     height, width = size
-    return interpolate(image, scale_factor=2, mode="bilinear")[..., :height, :width]
+    # Two or three channels together take three to six times as long as one after the other.
+    planes = image.flatten(0, 1)[:, None]
+    doubled = interpolate(planes, scale_factor=2, mode="bilinear")[..., :height, :width]
+    apart: Tensor = doubled.unflatten(0, image.shape[:2])
+    return apart.squeeze(2)
 
 
 def halve_kernel(kernel: Tensor | Field) -> Tensor | Field:
