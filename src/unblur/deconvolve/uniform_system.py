@@ -89,9 +89,15 @@ def _parseval(x: Tensor, y: Tensor, size: Size) -> Tensor:
     widths, the last.
     """
     single = slice(None, None, size[1] // 2) if size[1] % 2 == 0 else slice(0, 1)
-    twice, once = (
-        (torch.view_as_real(u) * torch.view_as_real(v)).sum((-3, -2, -1))
-        for u, v in ((x, y), (x[..., single], y[..., single]))
-    )
-    total: Tensor = (2 * twice - once)[..., None, None]
+    total: Tensor = 2 * _dot(x, y) - _dot(x[..., single], y[..., single])
     return total
+
+
+def _dot(x: Tensor, y: Tensor) -> Tensor:
+    """Sums of the products of real and imaginary parts, (B, C, 1, 1)."""
+    planes = zip(x.flatten(0, 1), y.flatten(0, 1), strict=True)
+    sums = [
+        torch.dot(torch.view_as_real(u).flatten(), torch.view_as_real(v).flatten())
+        for u, v in planes
+    ]
+    return torch.stack(sums).view(*x.shape[:2], 1, 1)
