@@ -1,6 +1,7 @@
 """Deconvolution by Wiener filters in small blocks: a regularised inverse, then local shrinkage."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -198,42 +199,40 @@ def _planes(
         clipped=clipped,
         ignored=how.ignored,
     )
-    state = _pilot(problem, brief, part(progress, 0, 0.5))
+    count = image.shape[1]
+    pilots: Iterable[State] = (
+        _pilot(problem, index, brief, part(progress, index / count, (index + 0.5) / count))
+        for index in range(count)
+    )
     if turn is not None:
-        state = State(_mix(state.image, turn), _mix(state.projected, turn))
-    pilot = state.image
+        pilots = _turned(list(pilots), turn)
     spectrum = _noise_spectrum(problem.system, how.noise_std)
     variance = block_variance(spectrum, problem.system.size)
-    count = image.shape[1]
-    for index in range(count):
-        report(progress, "deconvolve", (1 + index / count) / 2)
-        own = slice(index, index + 1)
-        pilot[:, own] = _filter(
-            problem.system,
-            State(pilot[:, own], state.projected[:, own]),
-            variance,
-            passes=how.passes,
-            corner=problem.seen.margin,
+    restored = torch.empty_like(image)
+    for index, pilot in enumerate(pilots):
+        plane = _filter(
+            problem.system, pilot, variance, passes=how.passes, corner=problem.seen.margin
         )
+        restored[:, index : index + 1] = problem.seen.crop(plane)
     report(progress, "deconvolve", 1.0)
-    return problem.seen.crop(pilot).contiguous()
+    return restored
 
 
-def _pilot(problem: Problem, brief: int, progress: Progress | None) -> State:
-    """Total variation's answer, and what the data say, channel by channel."""
-    count = problem.seen.image.shape[1]
-    states = []
-    for index in range(count):
-        plane = problem.channel(index)
-        if index >= count - brief:
-            plane = plane.brief()
-        share = part(progress, index / count, (index + 1) / count)
-        state = iterate(plane.start(), plane.step, iterations=plane.iterations, progress=share)
-        states.append(state)
-    return State(
-        torch.cat([state.image for state in states], dim=1),
-        torch.cat([state.projected for state in states], dim=1),
+def _pilot(problem: Problem, index: int, brief: int, progress: Progress | None) -> State:
+    """Total variation's answer, and what the data say, for one channel."""
+    plane = problem.channel(index)
+    if index >= problem.seen.image.shape[1] - brief:
+        plane = plane.brief()
+    return iterate(plane.start(), plane.step, iterations=plane.iterations, progress=progress)
+
+
+def _turned(states: list[State], turn: Tensor) -> list[State]:
+    """The channels, mixed."""
+    images, projected = (
+        _mix(torch.cat(planes, dim=1), turn).split(1, 1)
+        for planes in zip(*((state.image, state.projected) for state in states), strict=True)
     )
+    return [State(*pair) for pair in zip(images, projected, strict=True)]
 
 
 def _plane(mask: Tensor | None, index: int) -> Tensor | None:
