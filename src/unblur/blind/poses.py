@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -81,10 +82,10 @@ class Poses:
         noise, and so is what is under `threshold` of the maximum. The mean pose becomes the origin
         (to the pixel): the picture stays where it is.
         """
-        from skimage.measure import label
+        from scipy.ndimage import label
 
         kept = self.weights * (self.weights >= threshold * self.weights.max())
-        numbers = label((kept > 0).cpu().numpy(), connectivity=3)
+        numbers, _ = label((kept > 0).cpu().numpy(), structure=np.ones((3, 3, 3)))
         labels = torch.from_numpy(numbers).to(kept.device)
         masses = torch.bincount(labels.flatten(), weights=kept.double().flatten())
         stays = masses >= isolated * masses.sum()
