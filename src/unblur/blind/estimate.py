@@ -34,7 +34,7 @@ _CLEAN = (
 _NOISY = (Pace(30.0, 10.0, 4.0, 24, fresh=4),)
 _NOISE = 0.008
 # Refinement looks at a square of so many kernel sides, and at least and at most so many pixels.
-_KERNELS, _LEAST_REGION, _LARGEST_REGION = 20, 384, 576
+_KERNELS, _LEAST_REGION, _LARGEST_REGION = 20, 320, 576
 # Share of the work that is done once the candidates are there.
 _COARSE = 0.4
 _LEAST_NOISE = 1e-3

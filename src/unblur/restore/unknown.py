@@ -44,7 +44,7 @@ _SOLVERS: dict[str, type[Known]] = {
 # Estimation looks at a square of this side: more pixels do not make the kernel better, only slower.
 # Where the kernel's size is given, so many sides of it are enough, but not fewer pixels than that.
 _REGION = 640
-_KERNELS, _LEAST_REGION = 24, 384
+_KERNELS, _LEAST_REGION = 20, 320
 # That square is chosen on the page thinned out to at most this side.
 _COARSE = 2048
 # On grey captures with less noise than this, what a slightly wrong kernel leaves is what counts,
