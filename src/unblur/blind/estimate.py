@@ -10,6 +10,7 @@ from unblur.blind.projection import project
 from unblur.blind.region import choose_region
 from unblur.blind.score import Score, rate
 from unblur.blind.settings import Settings
+from unblur.blur.editing import clean
 from unblur.fourier import fast_size
 from unblur.metrics import kernel_similarity
 from unblur.progress import Progress, part, report
@@ -46,16 +47,16 @@ class Estimate:
 
     Attributes:
         kernel: (side, side).
-        score: see `unblur.blind.score`.
+        judged: the same without its faint ends, by which right and wrong kernels look alike.
+        score: of that one; see `unblur.blind.score`.
         settings: what it was found with.
-        cost: of the score.
         consensus: mean similarity to the kernels of the other candidates, 0 to 1; 1 without any.
     """
 
     kernel: Tensor
+    judged: Tensor
     score: Score
     settings: Settings
-    cost: float
     consensus: float = 1.0
 
 
@@ -134,15 +135,16 @@ def estimate(
             shown = part(progress, step / len(paces), (step + 1) / len(paces))
             kernel = refine(window, kernel, grown, settled, pace, progress=shown)
             grown = 1.0
-        score = rate(window, kernel, noise)
-        return Estimate(kernel, score, settled, score.cost, _consensus(kernels, index))
+        judged = clean(kernel, settings.kernel_threshold_max, settings.remove_isolated)
+        score = rate(window, judged, noise)
+        return Estimate(kernel, judged, score, settled, _consensus(kernels, index))
 
     # They take equally long: one tells how far both are.
     pieces = [partial(refined, first, part(progress, _COARSE, 1))]
     pieces += [partial(refined, index, None) for index in apart]
     found = side_by_side(pieces)
     report(progress, "kernel", 1.0)
-    return min(found, key=lambda one: one.cost)
+    return min(found, key=lambda one: one.score.cost)
 
 
 def _consensus(kernels: list[Tensor], index: int) -> float:

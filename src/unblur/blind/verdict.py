@@ -51,7 +51,7 @@ def nothing_to_see(image: Tensor, noise_std: float) -> str | None:
 
 def nothing_to_remove(found: Estimate) -> str | None:
     """Say why the kernel that was found should not be undone, or None where it should."""
-    peak = float(found.kernel.max())
+    peak = float(found.judged.max())
     if peak >= _SHARP_PEAK:
         return (
             "sharp, or blurred in a way that was not found: the kernel is hardly more than a pixel "
@@ -84,7 +84,7 @@ def confidence(found: Estimate) -> float:
     nearer to it. What the kernel leaves of the picture tells little, but where it leaves much more
     than the noise it is not right.
     """
-    kernel = found.kernel[found.kernel > 0]
+    kernel = found.judged[found.judged > 0]
     peaked = math.log(float(kernel.max())) - float((kernel * kernel.log()).sum())
     noise = math.log(min(max(found.score.noise_std, _LEAST_NOISE), _MOST_NOISE))
     evidence = 8.0 * found.consensus - 8.0 * peaked + 0.9 * noise + 5.7
