@@ -2,8 +2,9 @@
 
 Photographs blurred by each kind of the synthesis, of the sizes that the network was trained with:
 on encoded values with 1 % noise, and through a camera with linear light, shot noise, a tone curve,
-clipped lights and JPEG. With the guard, as the method works by itself, and without. Then published
-pairs of averaged frames and of defocus, and the time for 1280 x 720 pixels in colour.
+clipped lights and JPEG. With the guard, as the method works by itself, and without. Beside `l0`:
+who gains more where the blur is one for the whole picture. Then published pairs of averaged frames
+and of defocus, sharp pictures as they are, and the time for 1280 x 720 pixels in colour.
 """
 
 import time
@@ -22,7 +23,9 @@ from unblur.blur.synthesis import Synthesis, synthesise
 
 __all__ = ["run"]
 
-RANGES = {
+Range = tuple[float, float]
+
+RANGES: dict[str, Range] = {
     "shake": (5.0, 41.0),
     "motion": (3.0, 30.0),
     "disk": (1.0, 10.0),
@@ -36,6 +39,15 @@ ENCODED = {"linear": False, "tone": 0, "highlights": 0, "jpeg": 0, "noise": 1}
 NOISE = {"gain": (1e-8, 1e-8), "read_std": (0.01, 0.01)}
 CAMERA = {"highlights": 0.35, "gain": (1e-5, 2e-3), "jpeg": 0.3, "quality": (75, 98)}
 ROUNDS = 5
+# Through a camera, and beside a rival, only so many photographs.
+CAMERA_COUNT, RIVAL_COUNT = 12, 8
+RIVALS: dict[str, tuple[str, Range]] = {
+    "shake 15": ("shake", (15.0, 15.0)),
+    "shake 25": ("shake", (25.0, 25.0)),
+    "shake 41": ("shake", (41.0, 41.0)),
+    "disk 2 to 8": ("disk", (2.0, 8.0)),
+    "gaussian 1 to 3": ("gaussian", (1.0, 3.0)),
+}
 
 Rows = list[tuple[str | float | int, ...]]
 Measure = Callable[[np.ndarray, np.ndarray], float]
@@ -48,8 +60,12 @@ def run() -> str:
     if folder is None:
         return "\n\n".join(("pictures: passed over, they are absent (set UNBLUR_SHARED)", *parts))
     paths = sorted(folder.glob("*.jpg"))
-    for title, settings in (("1 % noise", {**ENCODED, **NOISE}), ("camera", CAMERA)):
-        parts.append(_kinds(title, paths, settings))
+    parts += [
+        _kinds("1 % noise", paths, {**ENCODED, **NOISE}),
+        _kinds("camera", paths[:CAMERA_COUNT], CAMERA),
+        _rivals(paths[:RIVAL_COUNT]),
+        _sharp(paths),
+    ]
     for name, measure in (("gopro", _psnr), ("pixel4", aligned)):
         found = reference_folder(name)
         if found is not None:
@@ -65,6 +81,37 @@ def _kinds(title: str, paths: Sequence[Path], settings: dict[str, object]) -> st
         rows.append((kind, *_summary(found)))
     head = (title, "input", "dpanet", "least", "lost", "no guard", "least", "lost")
     return _with_means(head, rows)
+
+
+def _rivals(paths: Sequence[Path]) -> str:
+    """`l0` and `dpanet` on blurs that are one for the whole picture."""
+    rows: Rows = []
+    for name, (kind, extent) in RIVALS.items():
+        ranges = {**RANGES, kind: extent}
+        drawn = Synthesis(shares={kind: 1}, **ranges, **ENCODED, **NOISE)  # type: ignore[arg-type, dict-item]
+        found = np.array([_both(*each) for each in _blurred(paths, drawn)])
+        more = found[:, 1] > found[:, 2]
+        rows.append((name, *(float(each) for each in found.mean(0)), int(more.sum())))
+    head = (f"{len(paths)} photographs, 1 % noise", "input", "dpanet", "l0", "dpanet ahead")
+    return table(head, rows)
+
+
+def _both(blurred: np.ndarray, sharp: np.ndarray) -> tuple[float, float, float]:
+    """The input's PSNR, and what each method gains."""
+    before = _psnr(blurred, sharp)
+    first, second = (
+        _psnr(unblur.deblur(blurred, method).image, sharp) - before for method in ("dpanet", "l0")
+    )
+    return before, first, second
+
+
+def _sharp(paths: Sequence[Path]) -> str:
+    """How near sharp pictures stay to themselves."""
+    found = [unblur.deblur(read(path), "dpanet") for path in paths]
+    stays = [_psnr(each.image, read(path)) for each, path in zip(found, paths, strict=True)]
+    kept = sum(each.report.unchanged is not None for each in found)
+    head = ("sharp photographs", "bit for bit", "least PSNR", "wanted")
+    return table(head, [(len(paths), kept, float(min(stays)), 45)])
 
 
 def _blurred(paths: Sequence[Path], settings: Synthesis) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -86,9 +133,12 @@ def _gains(
 ) -> tuple[float, float, float]:
     """The input's PSNR, and what is gained with the guard and without."""
     before = measure(blurred, sharp)
-    restored = (unblur.deblur(blurred, "dpanet", guard=guard).image for guard in (True, False))
-    guarded, insisted = (measure(each, sharp) - before for each in restored)
-    return before, guarded, insisted
+    found = unblur.deblur(blurred, "dpanet")
+    guarded = measure(found.image, sharp) - before
+    if found.report.unchanged is None:
+        return before, guarded, guarded
+    insisted = unblur.deblur(blurred, "dpanet", guard=False)
+    return before, guarded, measure(insisted.image, sharp) - before
 
 
 def _summary(found: np.ndarray) -> list[float | int]:

@@ -5,15 +5,21 @@ import torch
 from torch.export import Dim
 
 from unblur.errors import ParameterError, WeightsError
+from unblur.nets.bank import Mixture
 from unblur.nets.dpanet import WIDTHS, DPANet, resample_prior
 from unblur.nets.network import pad_to_multiple
 
 
-def network(*, blind=True, blocks=1, prior_blocks=1, width=2, step=1):
+def network(*, blind=True, blocks=1, prior_blocks=1, width=2, step=1, bank=False):
     """A network that changes something, the same each time."""
     generator = torch.Generator().manual_seed(0)
     built = DPANet(
-        width=width, blocks=blocks, prior_blocks=prior_blocks, blind=blind, step=step
+        width=width,
+        blocks=blocks,
+        prior_blocks=prior_blocks,
+        blind=blind,
+        step=step,
+        bank=bank,
     ).eval()
     with torch.no_grad():
         for parameter in built.parameters():
@@ -30,17 +36,17 @@ def shapes_of(built):
     return {name: tuple(entry.shape) for name, entry in built.state_dict().items()}
 
 
-@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize(("step", "bank"), [(1, False), (2, False), (2, True)])
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 2), (8, 8), (13, 30)])
-def test_any_size(size, step):
+def test_any_size(size, step, bank):
     image = pictures(2, 3, *size)
     before = image.clone()
-    restored = network(step=step)(image)
+    restored = network(step=step, bank=bank)(image)
     assert restored.shape == image.shape
     assert torch.isfinite(restored).all()
     assert torch.equal(image, before)
     # As if the picture had been extended before.
-    whole = network(step=step)(pad_to_multiple(image, 4 * step))
+    whole = network(step=step, bank=bank)(pad_to_multiple(image, 4 * step))
     torch.testing.assert_close(restored, whole[..., : size[0], : size[1]])
 
 
@@ -146,17 +152,55 @@ def test_squares_of_pixels_are_pixels_of_more_channels():
     assert not torch.equal(found, image)
 
 
+def test_with_a_bank_both_parts_see_what_it_deconvolved_and_what_it_added():
+    built, image = network(step=2, bank=True), pictures(1, 3, 16, 24)
+    change = built.mixture(image)
+    assert change.abs().max() > 1e-6
+    plain = network(step=2)
+    for name, part in (("restorer", built.restorer), ("estimator", built.estimator)):
+        kept = {key: value.clone() for key, value in part.state_dict().items()}
+        first = "encoder.extract.first.weight"
+        kept[first] = kept[first][:, :12]
+        getattr(plain, name).load_state_dict(kept)
+        with torch.no_grad():
+            part.encoder.extract.first.weight[:, 12:] = 0
+    torch.testing.assert_close(built(image), plain(image + change))
+    with torch.no_grad():
+        built.restorer.encoder.extract.first.weight[:, 12:] = 0.5
+    assert not torch.allclose(built(image), plain(image + change))
+
+
+def test_the_halo_of_a_bank_is_how_far_a_pixel_sees():
+    """The mixture's own reach, past which no change of the picture arrives, less half a block."""
+    built = network(step=2, bank=True)
+    added = built.spec.halo - network(step=2).spec.halo
+    assert added == Mixture.halo
+    image = torch.rand(1, 3, 8, 800, requires_grad=True)
+    built.mixture(image)[..., 3, 400:408].sum().backward()
+    seen = image.grad.abs().sum((0, 1, 2)).nonzero().flatten()
+    reach = max(407 - int(seen.min()), int(seen.max()) - 400)
+    assert added - 8 <= reach <= added + 7
+
+
+def test_a_bank_is_for_squares_of_pixels():
+    with pytest.raises(ParameterError, match="bank must be false where step is 1"):
+        DPANet(bank=True)
+
+
 def test_squares_are_for_the_blind_form():
     with pytest.raises(ParameterError, match="step must be 1, or 2 in a blind network, got 2"):
         DPANet(blind=False, step=2)
 
 
-@pytest.mark.parametrize(("blind", "step"), [(True, 1), (True, 2), (False, 1)])
-def test_shapes_give_the_network_back(blind, step):
-    built = network(blind=blind, blocks=3, prior_blocks=2, width=4, step=step)
+@pytest.mark.parametrize(
+    ("blind", "step", "bank"),
+    [(True, 1, False), (True, 2, False), (True, 2, True), (False, 1, False)],
+)
+def test_shapes_give_the_network_back(blind, step, bank):
+    built = network(blind=blind, blocks=3, prior_blocks=2, width=4, step=step, bank=bank)
     found = DPANet.from_shapes(shapes_of(built)).fit(built.state_dict())
     assert (found.width, found.blocks, found.prior_blocks, found.blind) == (4, 3, 2, blind)
-    assert found.step == step
+    assert (found.step, found.bank) == (step, bank)
     assert all(
         torch.equal(a, b) for a, b in zip(found.parameters(), built.parameters(), strict=True)
     )
@@ -166,7 +210,7 @@ def test_shapes_give_the_network_back(blind, step):
     ("change", "message"),
     [
         ({}, "estimator.encoder.extract.first.weight"),
-        ({"estimator.encoder.extract.first.weight": (2, 4, 3, 3)}, "3, 6 or 12"),
+        ({"estimator.encoder.extract.first.weight": (2, 4, 3, 3)}, "3, 6, 12 or 16"),
         ({"estimator.encoder.extract.first.weight": (3, 3, 3, 3)}, "must be"),
         ({"restorer.change.0.bias": (4,)}, "restorer.change.0.bias must be"),
         ({"restorer.other": (4,)}, "unknown"),
@@ -229,12 +273,14 @@ def test_channels_last_stays_and_gives_the_same():
     torch.testing.assert_close(found, expected)
 
 
-def test_it_exports_with_free_sides():
-    built = network()
+@pytest.mark.parametrize(("step", "bank"), [(1, False), (2, True)])
+def test_it_exports_with_free_sides(step, bank):
+    built = network(step=step, bank=bank)
     free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     exported = torch.export.export(
         built, (pictures(2, 3, 37, 46),), dynamic_shapes=(free,)
     ).module()
-    for shape in ((1, 3, 21, 22), (3, 3, 9, 15), (2, 3, 5, 6)):
+    # A single block in a direction would be another graph.
+    for shape in ((1, 3, 21, 22), (3, 3, 9, 15), (2, 3, 10, 11) if bank else (2, 3, 5, 6)):
         image = pictures(*shape)
         torch.testing.assert_close(exported(image), built(image))

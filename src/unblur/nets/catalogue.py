@@ -56,7 +56,12 @@ NETWORKS = (
     Variant("nafnet", "32", NAFNet, {"width": 32}),
     Variant("nafnet", "64", NAFNet, {"width": 64}),
     *(Variant("dpanet", size, DPANet, {"width": width}) for size, width in WIDTHS.items()),
-    Variant("dpanet", "general", DPANet, {"width": 24, "blocks": 2, "prior_blocks": 1, "step": 2}),
+    Variant(
+        "dpanet",
+        "general",
+        DPANet,
+        {"width": 24, "blocks": 2, "prior_blocks": 1, "step": 2, "bank": True},
+    ),
     Variant("autoencoder", "128", Autoencoder),
     Variant("deep-wiener", "16", DeepWiener),
 )

@@ -66,6 +66,7 @@ class DPA(nn.Module):
         width: channels at the finest level.
         blocks: K, residual blocks of a module.
         colours: channels of the picture.
+        extra: channels after those, which the encoder sees and nothing is added to.
 
     Example:
         >>> import torch
@@ -76,10 +77,13 @@ class DPA(nn.Module):
         True
     """
 
-    def __init__(self, *, width: int = 16, blocks: int = 10, colours: int = 3) -> None:
+    def __init__(
+        self, *, width: int = 16, blocks: int = 10, colours: int = 3, extra: int = 0
+    ) -> None:
         super().__init__()
+        self.colours = colours
         widths = level_widths(width)
-        self.encoder = Encoder(colours, width, blocks=blocks)
+        self.encoder = Encoder(colours + extra, width, blocks=blocks)
         self.attend = nn.ModuleList(
             SelfAttention(each, share=0.5**level) for level, each in enumerate(widths)
         )
@@ -97,16 +101,17 @@ class DPA(nn.Module):
         """Restore at full, half and quarter resolution; training takes its loss on each.
 
         Args:
-            picture: (B, 3, H, W), sides multiples of 4.
+            picture: (B, 3, H, W), sides multiples of 4, and its extra channels.
             prior: d at the three resolutions, (B or 1, C, H, W) at the first.
         """
+        seen, picture = picture, picture[:, : self.colours]
         # Bilinear scaling by one half is the mean of two by two pixels.
         half = avg_pool2d(picture, 2)
         inputs = (picture, half, avg_pool2d(half, 2))
         skips = [
             attend_prior(attend(features), level)
             for attend, attend_prior, features, level in zip(
-                self.attend, self.attend_prior, self.encoder(picture), prior, strict=True
+                self.attend, self.attend_prior, self.encoder(seen), prior, strict=True
             )
         ]
         features = skips[-1]

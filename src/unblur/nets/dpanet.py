@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
 from unblur.errors import ParameterError, WeightsError
+from unblur.nets.bank import Mixture
 from unblur.nets.dpa import DPA
 from unblur.nets.dpe import DPE, LEVELS, Prior
 from unblur.nets.local_statistics import WINDOW, set_window
@@ -24,6 +25,8 @@ WIDTHS = {"small": 16, "base": 32}
 _MULTIPLE = 2 ** (LEVELS - 1)
 # Measured: float32, blind form, for each channel of the finest level.
 _BYTES_PER_CHANNEL = 44
+# Likewise, of the mixture.
+_BYTES_OF_BANK = 420
 
 
 class DPANet(Network):
@@ -41,9 +44,13 @@ class DPANet(Network):
         step: side of the squares of pixels that become channels, so that the finest level has the
             picture's resolution divided by it; above 1 in the blind form only. With 2 it learns
             five times as fast on a CPU, and sees twice as far.
+        bank: whether a mixture of inverse filters comes before both parts (with `step` 2 only):
+            they see the picture that it deconvolved, and beside it what it added. This is no part
+            of the paper.
 
     Raises:
-        ParameterError: `step` is not 1 or 2, or not 1 where the network is not blind.
+        ParameterError: `step` is not 1 or 2, or not 1 where the network is not blind, or there is a
+            bank where it is not 2.
 
     Source:
         I. Kim et al., Image Deblurring using Deep Multi-Scale Distortion Prior, 2021, figure 2.
@@ -67,16 +74,20 @@ class DPANet(Network):
         prior_blocks: int = 4,
         blind: bool = True,
         step: int = 1,
+        bank: bool = False,
     ) -> None:
         super().__init__()
         if step not in ((1, 2) if blind else (1,)):
             raise ParameterError(f"step must be 1, or 2 in a blind network, got {step}")
+        if bank and step == 1:
+            raise ParameterError("bank must be false where step is 1, got true")
         self.window: int | None = None
         self.width, self.blocks, self.prior_blocks, self.blind = width, blocks, prior_blocks, blind
-        self.step = step
-        colours = 3 * step**2
-        self.estimator = DPE(colours if blind else 6, width=width, blocks=prior_blocks)
-        self.restorer = DPA(width=width, blocks=blocks, colours=colours)
+        self.step, self.bank = step, bank
+        colours, extra = 3 * step**2, step**2 if bank else 0
+        self.mixture = Mixture() if bank else None
+        self.estimator = DPE(colours + extra if blind else 6, width=width, blocks=prior_blocks)
+        self.restorer = DPA(width=width, blocks=blocks, colours=colours, extra=extra)
 
     @property
     def spec(self) -> NetSpec:
@@ -84,15 +95,16 @@ class DPANet(Network):
 
         The halo is the radius of the theoretical receptive field. A block adds 14 pixels, since its
         two convolutions reach 1, 2 and 4 pixels at the three levels; what stands around the blocks
-        adds the rest, 4 more on the way through the estimator.
+        adds the rest, 4 more on the way through the estimator. A mixture comes before all that.
         """
         radius = self.step * max(14 * self.blocks + 34, 14 * self.prior_blocks + 38)
-        radius += self.step - 1
+        radius += self.step - 1 + (Mixture.halo if self.bank else 0)
+        held = _BYTES_PER_CHANNEL * self.width // self.step**2
         return NetSpec(
             multiple_of=_MULTIPLE * self.step,
             halo=radius if self.window is None else radius + self.window // 2,
             global_statistics=self.window is None,
-            bytes_per_pixel=_BYTES_PER_CHANNEL * self.width // self.step**2,
+            bytes_per_pixel=max(held, _BYTES_OF_BANK if self.bank else 0),
         )
 
     @classmethod
@@ -110,19 +122,20 @@ class DPANet(Network):
         """
         first = tuple(shapes.get("estimator.encoder.extract.first.weight", ()))
         blocks, prior_blocks = (_count_blocks(shapes, part) for part in ("restorer", "estimator"))
-        known = len(first) == 4 and first[0] > 0 and first[1] in (3, 6, 12)
+        known = len(first) == 4 and first[0] > 0 and first[1] in (3, 6, 12, 16)
         if not known or not blocks * prior_blocks:
             raise WeightsError(
                 f"weights do not fit {cls.title}: estimator.encoder.extract.first.weight must be "
-                f"(width, 3, 6 or 12, 3, 3), got {first or 'none'}, and both networks must have "
-                f"residual blocks, got {prior_blocks} and {blocks}"
+                f"(width, 3, 6, 12 or 16, 3, 3), got {first or 'none'}, and both networks must "
+                f"have residual blocks, got {prior_blocks} and {blocks}"
             )
         network = cls(
             width=first[0],
             blocks=blocks,
             prior_blocks=prior_blocks,
             blind=first[1] != 6,
-            step=2 if first[1] == 12 else 1,
+            step=2 if first[1] >= 12 else 1,
+            bank=first[1] == 16,
         )
         return network.expect(shapes)
 
@@ -167,19 +180,24 @@ class DPANet(Network):
             prior: what `prior` gave, for this picture or another; where its frame has another size,
                 it is resampled to the picture, extended to multiples of 4. A tile takes its part.
         """
-        height, width = image.shape[-2:]
-        squares = self._squares(image)
+        return self._restored(self._squares(image), prior, (image.shape[-2], image.shape[-1]))
+
+    def _restored(self, squares: Tensor, prior: Prior, size: tuple[int, int]) -> Tensor:
         fitted = resample_prior(prior, (squares.shape[-2], squares.shape[-1]))
         restored: Tensor = self.restorer(squares, fitted)
         if self.step > 1:
             restored = pixel_shuffle(restored, self.step)
-        return restored[..., :height, :width]
+        return restored[..., : size[0], : size[1]]
 
     def _squares(self, image: Tensor) -> Tensor:
         """Extend pictures to whole squares of pixels, which become channels."""
         if self.step == 1:
             return _extended(image)
-        return pixel_unshuffle(pad_to_multiple(image, _MULTIPLE * self.step), self.step)
+        whole = pad_to_multiple(image, _MULTIPLE * self.step)
+        if self.mixture is not None:
+            change = self.mixture(whole)
+            whole = torch.cat((whole + change, change), dim=1)
+        return pixel_unshuffle(whole, self.step)
 
     def forward(self, image: Tensor) -> Tensor:
         """Restore pictures (B, 3, H, W) of any size, the prior estimated from themselves.
@@ -192,7 +210,9 @@ class DPANet(Network):
                 "image alone is not enough for a calibrated network: call prior(sharp, blurred) "
                 "once, then restore(image, prior)"
             )
-        return self.restore(image, self.prior(image))
+        squares = self._squares(image)
+        size = (image.shape[-2], image.shape[-1])
+        return self._restored(squares, self.estimator(squares), size)
 
 
 def resample_prior(prior: Prior, size: tuple[int, int]) -> Prior:

@@ -28,6 +28,8 @@ def _mprnet(network: MPRNet, batch: Batch) -> Sequence[Tensor]:
 
 def _dpanet(network: DPANet, batch: Batch) -> Sequence[Tensor]:
     """All three levels in training; on squares of pixels only the finest is a picture."""
+    if network.step > 1:
+        return [network(batch.blurred)]
     if network.blind:
         prior = network.prior(batch.blurred)
     elif batch.reference is None:
@@ -36,7 +38,7 @@ def _dpanet(network: DPANet, batch: Batch) -> Sequence[Tensor]:
         )
     else:
         prior = network.prior(*batch.reference)
-    if network.training and network.step == 1:
+    if network.training:
         multiple = network.spec.multiple_of
         if any(side % multiple for side in batch.blurred.shape[-2:]):
             raise ParameterError(
