@@ -10,8 +10,8 @@ from torch import Tensor
 
 from unblur.errors import WeightsError
 from unblur.progress import Progress, report
-from unblur.restore.edges import SHARP, edge_width
 from unblur.restore.gathering import through
+from unblur.restore.guard import why_not
 from unblur.restore.method import Build, Given, Prepared, Restorer, Tile
 from unblur.restore.page import Page, Values
 from unblur.restore.parameters import Parameter
@@ -36,8 +36,8 @@ __all__ = [
 _RAMP = 8
 # Tiles see no less than this around them, however short the memory is.
 _LEAST_HALO = 32
-# Side of what is tried, and what edges must become of their width for the rest to follow.
-_TRIED, _NARROWER = 512, 0.95
+# Side of what is tried.
+_TRIED = 512
 
 _WEIGHTS = Parameter("a name of `unblur weights list`, a checkpoint, or a folder")
 _LOCAL = Parameter(
@@ -99,7 +99,8 @@ class DPANet(Networked):
     weights: Annotated[str, _WEIGHTS] = "dpanet-general"
     local_statistics: Annotated[bool, _LOCAL] = True
     guard: Annotated[
-        bool, Parameter("leave a picture as it is where its edges are sharp, or do not get sharper")
+        bool,
+        Parameter("leave a picture as it is where it gets no sharper, or more than noise goes"),
     ] = True
 
 
@@ -213,16 +214,8 @@ def _guarded(
     if given.prior is not None:
         return prepared
     shown = page.read(_middle(page)).clamp(0, 1).expand(-1, 3, -1, -1)
-    before = edge_width(shown)
-    if before is None or before < SHARP:
-        width = "there are none" if before is None else f"they are {before:.1f} pixels wide"
-        why = f"sharp: edges leave the network nothing to do ({width}); guard=false insists"
-        return replace(prepared, restorer=None, unchanged=why)
-    after = edge_width(_run(runner, shown))
-    if after is None or after > _NARROWER * before:
-        why = f"not sharper: edges stay {before:.1f} pixels wide; guard=false insists"
-        return replace(prepared, restorer=None, unchanged=why)
-    return prepared
+    why = why_not(shown, partial(_run, runner))
+    return prepared if why is None else replace(prepared, restorer=None, unchanged=why)
 
 
 def _middle(page: Page) -> Box:
