@@ -39,8 +39,8 @@ ENCODED = {"linear": False, "tone": 0, "highlights": 0, "jpeg": 0, "noise": 1}
 NOISE = {"gain": (1e-8, 1e-8), "read_std": (0.01, 0.01)}
 CAMERA = {"highlights": 0.35, "gain": (1e-5, 2e-3), "jpeg": 0.3, "quality": (75, 98)}
 ROUNDS = 5
-# Through a camera, and beside a rival, only so many photographs.
-CAMERA_COUNT, RIVAL_COUNT = 12, 8
+# Of the photographs every third, through a camera every sixth, beside a rival so many.
+EVERY, CAMERA_EVERY, RIVAL_COUNT = 3, 6, 8
 RIVALS: dict[str, tuple[str, Range]] = {
     "shake 15": ("shake", (15.0, 15.0)),
     "shake 25": ("shake", (25.0, 25.0)),
@@ -61,8 +61,8 @@ def run() -> str:
         return "\n\n".join(("pictures: passed over, they are absent (set UNBLUR_SHARED)", *parts))
     paths = sorted(folder.glob("*.jpg"))
     parts += [
-        _kinds("1 % noise", paths, {**ENCODED, **NOISE}),
-        _kinds("camera", paths[:CAMERA_COUNT], CAMERA),
+        _kinds("1 % noise", paths[::EVERY], {**ENCODED, **NOISE}),
+        _kinds("camera", paths[::CAMERA_EVERY], CAMERA),
         _rivals(paths[:RIVAL_COUNT]),
         _sharp(paths),
     ]
