@@ -77,7 +77,8 @@ def transfer(blur: Blur, down: Tensor, across: Tensor) -> Tensor:
     if kind == "gaussian":
         return torch.exp(-2 * (math.pi * size) ** 2 * square)
     z = (2 * math.pi * size * square.sqrt()).clamp(min=1e-9)
-    return 2 * bessel_j1(z) / z
+    found: Tensor = 2 * bessel_j1(z) / z
+    return found
 
 
 def inverse_filter(blur: Blur, side: int, *, scale: int = 1) -> Tensor:
@@ -220,7 +221,8 @@ class Mixture(nn.Module):
         def moved(tensor: Tensor) -> Tensor:
             return tensor.to(fn(tensor).device)
 
-        return super()._apply(moved, recurse)
+        applied: Self = super()._apply(moved, recurse)  # type: ignore[no-untyped-call]
+        return applied
 
     def forward(self, image: Tensor) -> Tensor:
         """Give (B, 1, H, W) for pictures (B, C, H, W), sides multiples of 8."""
