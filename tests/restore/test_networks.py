@@ -275,6 +275,17 @@ def test_what_gets_sharper_is_taken(steps: np.ndarray, runner: Recorder) -> None
     assert not np.array_equal(found.image, soft(steps))
 
 
+def test_without_noise_half_of_a_change_counts(steps: np.ndarray, runner: Recorder) -> None:
+    runner.work = sharpened
+    blurred = soft(steps)
+    half, whole = (unblur.deblur(blurred, "dpanet", guard=guard) for guard in (True, False))
+    np.testing.assert_allclose(half.image, (blurred + whole.image) / 2, atol=1e-5)
+    assert half.report.measured["share"] == pytest.approx(0.5, abs=0.05)
+    noise = np.random.default_rng(1).normal(0, 0.01, blurred.shape).astype(np.float32)
+    noisy = (blurred + noise).clip(0, 1)
+    assert unblur.deblur(noisy, "dpanet").report.measured["share"] == 1
+
+
 def test_the_guard_can_be_sent_away(steps: np.ndarray, runner: Recorder) -> None:
     runner.work = lambda image: image * 0.9
     found = unblur.deblur(steps, "dpanet", guard=False)

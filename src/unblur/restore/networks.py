@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from unblur.blur.noise_level import estimate_noise
 from unblur.errors import WeightsError
 from unblur.progress import Progress, report
 from unblur.restore.gathering import through
-from unblur.restore.guard import why_not
+from unblur.restore.guard import share_of, why_not
 from unblur.restore.method import Build, Given, Prepared, Restorer, Tile
 from unblur.restore.page import Page, Values
 from unblur.restore.parameters import Parameter
@@ -208,14 +209,30 @@ def _guarded(
 ) -> Prepared:
     """Leave a page as it is where the network has nothing to do, or does not do it.
 
-    The network is tried on the middle of the page.
+    The network is tried on the middle of the page. Without noise half of its change counts.
     """
     prepared = prepare(page, given, progress)
     if given.prior is not None:
         return prepared
     shown = page.read(_middle(page)).clamp(0, 1).expand(-1, 3, -1, -1)
     why = why_not(shown, partial(_run, runner))
-    return prepared if why is None else replace(prepared, restorer=None, unchanged=why)
+    if why is not None:
+        return replace(prepared, restorer=None, unchanged=why)
+    share = share_of(float(estimate_noise(shown)))
+    return replace(
+        prepared,
+        restorer=None if prepared.restorer is None else _in_part(prepared.restorer, share),
+        measured={**prepared.measured, "share": share},
+    )
+
+
+def _in_part(restorer: Restorer, share: float) -> Restorer:
+    """Let that share of a change count."""
+
+    def apply(tile: Tile, progress: Progress | None) -> Tensor:
+        return tile.image.lerp(restorer.apply(tile, progress), share)
+
+    return replace(restorer, apply=apply) if share < 1 else restorer
 
 
 def _middle(page: Page) -> Box:
