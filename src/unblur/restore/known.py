@@ -111,8 +111,7 @@ class TotalVariation(_Sparse):
     """Parameters of `tv`."""
 
     curvature: Annotated[
-        float,
-        Parameter("of second differences beside the gradients: without, slopes are steps", 0.0, 10),
+        float, Parameter("weight of second differences; 0: slopes become steps", 0.0, 10.0)
     ] = CURVATURE
 
 
@@ -151,7 +150,7 @@ class DeepWiener(Known):
 
 
 # What each solver holds at its peak, in float32 numbers for one pixel of one channel: counted from
-# the arrays alive in a step. The whole process stayed below this plan with tv at 12 megapixels.
+# the arrays alive in a step.
 _SOLVERS: dict[type, tuple[Callable[..., Tensor], int]] = {
     Wiener: (wiener, 12),
     RichardsonLucy: (richardson_lucy, 14),
