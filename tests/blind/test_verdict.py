@@ -22,7 +22,7 @@ def found(
         agreement=agreement,
         noise_std=0.01,
     )
-    return Estimate(kernel, kernel, score, Settings())
+    return Estimate(kernel, kernel, score, Settings(), cost=0.0)
 
 
 @pytest.mark.parametrize(

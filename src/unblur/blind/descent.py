@@ -38,6 +38,7 @@ class Pace:
         steps: how many iterations.
         fresh: every so many predictions begin from nothing, the others with the one before.
         threshold: of kernel_threshold_max.
+        judged: whether what it ends with is one to choose from; the last always is.
     """
 
     first: float
@@ -46,6 +47,7 @@ class Pace:
     steps: int
     fresh: int = 1
     threshold: float = 1.0
+    judged: bool = False
 
 
 @dataclass

@@ -30,12 +30,17 @@ _CLEAN = (
     Pace(5.0, 1.0, 1.0, 8, threshold=0.4),
     Pace(1.0, 1.0, 1.0, 6, threshold=0.1),
 )
+# With some noise what is faint may be noise: how far to go is left to the score. Where that hardly
+# tells the two apart the safe one is taken: it may lose 1 dB, the other 5.
+_MODERATE = Pace(30.0, 5.0, 2.0, 12, judged=True), Pace(5.0, 1.0, 1.0, 8)
+_DOUBT = 0.05
 # In a noisy plane going further would fit the noise, and the score would not see it. Predictions
 # that begin with the last one suit noise: without any they keep what the first kernels made.
 _NOISY = (Pace(30.0, 10.0, 4.0, 24, fresh=4),)
-_NOISE = 0.008
+_SOME_NOISE, _NOISE = 0.004, 0.008
 # Refinement looks at a square of so many kernel sides, and at least and at most so many pixels.
-_KERNELS, _LEAST_REGION, _LARGEST_REGION = 20, 320, 576
+# Less will do where the size was given.
+_KERNELS, _LEAST_REGION, _GIVEN_REGION, _LARGEST_REGION = 20, 384, 320, 576
 # Share of the work that is done once the candidates are there.
 _COARSE = 0.4
 _LEAST_NOISE = 1e-3
@@ -50,6 +55,7 @@ class Estimate:
         judged: the same without its faint ends, by which right and wrong kernels look alike.
         score: of that one; see `unblur.blind.score`.
         settings: what it was found with.
+        cost: of the score, and of having gone further than is safe.
         consensus: mean similarity to the kernels of the other candidates, 0 to 1; 1 without any.
     """
 
@@ -57,6 +63,7 @@ class Estimate:
     judged: Tensor
     score: Score
     settings: Settings
+    cost: float
     consensus: float = 1.0
 
 
@@ -125,26 +132,30 @@ def estimate(
     apart = [one for one in others if kernel_similarity(kernels[first], kernels[one]) < _ALIKE]
     # Costs compare on the same pixels only.
     largest = max(max(kernels[index].shape) for index in (first, *apart))
-    window = _window(grey, round(largest * scale))
-    paces = _NOISY if noise >= _NOISE else _CLEAN
+    window = _window(grey, round(largest * scale), given=settings.kernel_size > 0)
+    paces = _NOISY if noise >= _NOISE else _MODERATE if noise >= _SOME_NOISE else _CLEAN
 
-    def refined(index: int, progress: Progress | None) -> Estimate:
+    def refined(index: int, progress: Progress | None) -> list[Estimate]:
         settled = replace(tried[index], kernel_size=settings.kernel_size)
-        kernel, grown = kernels[index], scale
+        agreement = _consensus(kernels, index)
+        kernel, grown, found = kernels[index], scale, []
         for step, pace in enumerate(paces):
             shown = part(progress, step / len(paces), (step + 1) / len(paces))
             kernel = refine(window, kernel, grown, settled, pace, progress=shown)
             grown = 1.0
-        judged = clean(kernel, settings.kernel_threshold_max, settings.remove_isolated)
-        score = rate(window, judged, noise)
-        return Estimate(kernel, judged, score, settled, _consensus(kernels, index))
+            if pace.judged or pace is paces[-1]:
+                bare = clean(kernel, settings.kernel_threshold_max, settings.remove_isolated)
+                score = rate(window, bare, noise)
+                cost = score.cost + len(found) * _DOUBT
+                found.append(Estimate(kernel, bare, score, settled, cost, agreement))
+        return found
 
     # They take equally long: one tells how far both are.
     pieces = [partial(refined, first, part(progress, _COARSE, 1))]
     pieces += [partial(refined, index, None) for index in apart]
-    found = side_by_side(pieces)
+    found = [one for each in side_by_side(pieces) for one in each]
     report(progress, "kernel", 1.0)
-    return min(found, key=lambda one: one.score.cost)
+    return min(found, key=lambda one: one.cost)
 
 
 def _consensus(kernels: list[Tensor], index: int) -> float:
@@ -154,9 +165,10 @@ def _consensus(kernels: list[Tensor], index: int) -> float:
     return sum(similar) / len(similar) if similar else 1.0
 
 
-def _window(grey: Tensor, side: int) -> Tensor:
+def _window(grey: Tensor, side: int, *, given: bool) -> Tensor:
     """The part of the picture that kernels up to this side are refined on."""
-    side = fast_size(min(max(_KERNELS * side, _LEAST_REGION), _LARGEST_REGION))
+    least = _GIVEN_REGION if given else _LEAST_REGION
+    side = fast_size(min(max(_KERNELS * side, least), _LARGEST_REGION))
     x, y, width, height = choose_region(grey[None, None], side)
     return _fast(grey[y : y + height, x : x + width])
 
