@@ -138,7 +138,8 @@ def estimate(
     def refined(index: int, progress: Progress | None) -> list[Estimate]:
         settled = replace(tried[index], kernel_size=settings.kernel_size)
         agreement = _consensus(kernels, index)
-        kernel, grown, found = kernels[index], scale, []
+        kernel, grown = kernels[index], scale
+        found: list[Estimate] = []
         for step, pace in enumerate(paces):
             shown = part(progress, step / len(paces), (step + 1) / len(paces))
             kernel = refine(window, kernel, grown, settled, pace, progress=shown)
