@@ -179,12 +179,14 @@ def refine(
         gamma=pace.gamma * settings.gamma,
         kernel_threshold_max=pace.threshold * settings.kernel_threshold_max,
     )
-    spectrum = gradients.weighted
+    spectrum: Tensor | None = None
     for step in range(pace.steps):
         report(progress, "kernel", step / pace.steps)
         share = step / max(pace.steps - 1, 1)
         weight = settings.lambda_min * pace.first ** (1 - share) * pace.last**share
-        begin = inverse(spectrum, gradients.size) if step % pace.fresh else None
+        begin = None
+        if spectrum is not None and step % pace.fresh:
+            begin = inverse(spectrum, gradients.size)
         spectrum = predict_spectrum(blurred, fitted, weight, start=begin)
         fitted = _fit(spectrum, gradients, [inner], eased)
     return Kernel(fitted).crop(side).pixels

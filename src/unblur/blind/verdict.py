@@ -85,7 +85,7 @@ def confidence(found: Estimate) -> float:
     grows as the peak stands out. Under noise the true kernel restores less, and the others come
     nearer to it. What the kernel leaves of the picture tells little, but where it leaves much more
     than the noise it is not right. A bright spot with a long faint path is right where the blurred
-    picture's spectrum shows the same dips.
+    picture's spectrum shows the same dips: that term was added later, and the rest not fitted anew.
     """
     kernel = found.judged[found.judged > 0]
     peaked = math.log(float(kernel.max())) - float((kernel * kernel.log()).sum())
