@@ -25,7 +25,7 @@ WIDTHS = {"small": 16, "base": 32}
 _MULTIPLE = 2 ** (LEVELS - 1)
 # Measured: float32, blind form, for each channel of the finest level.
 _BYTES_PER_CHANNEL = 44
-# Likewise, of the mixture.
+# Estimated from the arrays alive in it, of the mixture; not measured.
 _BYTES_OF_BANK = 420
 
 
