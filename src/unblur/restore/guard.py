@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d
 
-from unblur.blur.noise_level import estimate_noise
 from unblur.restore.edges import SHARP, edge_width
 
 __all__ = ["only_noise", "share_of", "why_not"]
@@ -28,14 +27,15 @@ _BLOCK = 32
 _FINEST = ((0.5, -0.5), (-0.5, 0.5))
 
 
-def why_not(shown: Tensor, run: Callable[[Tensor], Tensor]) -> str | None:
+def why_not(shown: Tensor, noise: float, run: Callable[[Tensor], Tensor]) -> str | None:
     """Say why a picture should stay as it is; None where the network does it good.
 
     Args:
         shown: (1, 3, H, W) in [0, 1], a part of the picture.
+        noise: its standard deviation, as `estimate_noise` gives it.
         run: what the network does; it is not called where there is nothing to do.
     """
-    before, noise = edge_width(shown), float(estimate_noise(shown))
+    before = edge_width(shown)
     blurred = before is not None and before >= SHARP
     noisy = _NOISE[0] <= noise <= _NOISE[1]
     restored = run(shown) if blurred or noisy else shown

@@ -215,10 +215,11 @@ def _guarded(
     if given.prior is not None:
         return prepared
     shown = page.read(_middle(page)).clamp(0, 1).expand(-1, 3, -1, -1)
-    why = why_not(shown, partial(_run, runner))
+    noise = float(estimate_noise(shown))
+    why = why_not(shown, noise, partial(_run, runner))
     if why is not None:
         return replace(prepared, restorer=None, unchanged=why)
-    share = share_of(float(estimate_noise(shown)))
+    share = share_of(noise)
     return replace(
         prepared,
         restorer=None if prepared.restorer is None else _in_part(prepared.restorer, share),
