@@ -79,8 +79,9 @@ def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
 
 @pytest.fixture(scope="session")
 def program() -> Callable[..., subprocess.CompletedProcess[bytes]]:
-    """Run `unblur` as a program of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+    """Run `unblur` as a program of its own, on one thread, as the tests here (see `one_thread`)."""
+    source = str(Path(__file__).parents[1] / "src")
+    environment = {**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"}
 
     def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
         words = [word if isinstance(word, bytes) else str(word) for word in arguments]
