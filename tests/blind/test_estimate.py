@@ -124,12 +124,18 @@ def test_colours_of_one_lightness_are_not_noise() -> None:
     assert nothing_to_see(seen, 0.004) is None
 
 
-def test_a_kernel_of_little_confidence_is_not_used() -> None:
-    """Bricks: no blur, and the descent finds a long one."""
-    picture = data.brick()[:384, :384]
-    found = unblur.deblur(picture)
+def test_a_kernel_of_little_confidence_is_not_used_unless_its_size_is_told(
+    shaken: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unblur.restore.unknown.confidence", lambda _: 0.04)
+    found = unblur.deblur(shaken)
     assert found.report.unchanged is not None
-    assert np.array_equal(found.image, picture)
+    assert "little confidence (0.04)" in found.report.unchanged
+    assert np.array_equal(found.image, shaken)
+    told = unblur.deblur(shaken, kernel_size=11)
+    assert told.report.unchanged is None
+    assert "little confidence (0.04)" in told.report.warnings[0]
+    assert not np.array_equal(told.image, shaken)
 
 
 def test_a_batch_of_descents_is_each_by_itself(shaken: np.ndarray) -> None:

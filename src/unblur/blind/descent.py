@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import chain
 
 import torch
 from torch import Tensor
@@ -15,7 +13,6 @@ from unblur.blind.settings import Settings
 from unblur.blur import Kernel
 from unblur.fourier import inverse, taper_edges
 from unblur.progress import Progress, report
-from unblur.threads import side_by_side
 
 __all__ = ["Pace", "descend", "refine"]
 
@@ -81,18 +78,17 @@ class _Level:
     weights: Tensor
 
     def settle(
-        self, one: slice, predictions: Tensor, sides: Sequence[int]
+        self, predictions: Tensor, sides: Sequence[int]
     ) -> list[tuple[Tensor, Tensor, float]]:
         """Fit and predict in turn; the kernel, the prediction and the next weight of each."""
         kernels, weights = predictions[:, :1, :1], self.weights
         spectra = torch.fft.rfft2(predictions)
         for _ in range(self.settings.iterations):
             kernels = _fit(spectra, self.gradients, sides, self.settings)
-            least = float(weights.min())
-            spectra = predict_spectrum(self.blurred, kernels, weights[one], least=least)
+            spectra = predict_spectrum(self.blurred, kernels, weights)
             weights = (weights / self.settings.lambda_ratio).clamp(min=self.settings.lambda_min)
         predictions = inverse(spectra, self.gradients.size)
-        return list(zip(kernels, predictions, weights[one].tolist(), strict=True))
+        return list(zip(kernels, predictions, weights.tolist(), strict=True))
 
 
 def descend(
@@ -132,14 +128,9 @@ def descend(
         weights = blurred.new_tensor([path.weight for path in active])
         shared = _Level(blurred, Gradients.of(blurred), first, weights)
         predictions = torch.stack([_begin(path, blurred, start, scale) for path in active])
-        # One batch suits a GPU; cores take them side by side.
-        many = len(active) if grey.device.type != "cpu" else 1
-        batches = [slice(begin, begin + many) for begin in range(0, len(active), many)]
-        found = side_by_side(
-            [partial(shared.settle, one, predictions[one], sides[one]) for one in batches]
-        )
-        for path, side, settled in zip(active, sides, chain.from_iterable(found), strict=True):
-            kernel, path.prediction, path.weight = settled
+        settled = shared.settle(predictions, sides)
+        for path, side, (kernel, prediction, weight) in zip(active, sides, settled, strict=True):
+            path.prediction, path.weight = prediction, weight
             path.kernel = Kernel(kernel).crop(side).pixels
     return seen, [path.kernel for path in paths]
 

@@ -22,7 +22,7 @@ _LEAST_SIDE = 3
 # One candidate assumes a small blur: it starts at a finer level.
 _SMALL = 25
 # The second candidate is refined too where it is less similar than this to the first.
-_ALIKE = 0.97
+_ALIKE = 0.7
 # A refinement keeps to strong edges and smooth kernels at first, goes on with ever weaker ones, and
 # ends with what is faint in the kernel: the pale ends of a path hold little each and much together.
 _CLEAN = (

@@ -14,6 +14,8 @@ __all__ = ["Gradients", "fit_kernel", "support_radius"]
 
 # Projected gradient steps: more follow the noise in the prediction, fewer stay at the start.
 _STEPS = 20
+# Up to this side a product with the matrix of all shifts is quicker than two transforms.
+_SMALL = 21
 
 
 @dataclass(frozen=True)
@@ -91,15 +93,31 @@ def _descend(
     frame = (fast_size(3 * side), fast_size(3 * side))
     normal = transfer_function(autocorrelation, frame).real
     step = 1 / (normal.amax((-2, -1), keepdim=True) + gamma)
+    whole = autocorrelation.shape[-2:] == (2 * side - 1, 2 * side - 1)
+    shifts = _shifts(autocorrelation) if whole and side <= _SMALL else None
+
+    def applied(pixels: Tensor) -> Tensor:
+        """R k."""
+        if shifts is None:
+            return inverse(torch.fft.rfft2(pixels, s=frame) * normal, frame)[..., :side, :side]
+        return (shifts @ pixels.flatten(-2)[..., None]).reshape(pixels.shape)
+
     ahead, momentum = kernel, 1.0
+    kept, pull = 1 - step * gamma, step * target
     for _ in range(_STEPS):
-        applied = inverse(torch.fft.rfft2(ahead, s=frame) * normal, frame)
-        slope = applied[..., :side, :side] + gamma * ahead - target
-        following = _inside((ahead - step * slope).clamp_(min=0), box)
+        following = (kept * ahead).add_(pull).sub_(step * applied(ahead)).clamp_(min=0)
+        following = _inside(following, box)
         growth = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        ahead = following + (momentum - 1) / growth * (following - kernel)
+        ahead = torch.lerp(kernel, following, 1 + (momentum - 1) / growth)
         kernel, momentum = following, growth
     return kernel
+
+
+def _shifts(autocorrelation: Tensor) -> Tensor:
+    """R as a matrix (..., side^2, side^2), of an autocorrelation of 2 side - 1 pixels a side."""
+    side = autocorrelation.shape[-1] // 2 + 1
+    # The row of a pixel is the autocorrelation about it, in the opposite order.
+    return autocorrelation.unfold(-2, side, 1).unfold(-2, side, 1).flatten(-4, -3).flatten(-2).flip(-1)
 
 
 def _box(inner: int, side: int, like: Tensor) -> Tensor:

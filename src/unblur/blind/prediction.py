@@ -26,7 +26,6 @@ def predict(
     weight: float | Tensor,
     *,
     last: float = _LAST_WEIGHT,
-    least: float | None = None,
     start: Tensor | None = None,
 ) -> Tensor:
     """Minimise |k * u - v|^2 + weight |grad u|_0 by half-quadratic splitting.
@@ -40,8 +39,6 @@ def predict(
         kernel: (..., h, w), odd sides: one, or a batch of them.
         weight: lambda > 0, or one a kernel; larger keeps fewer edges.
         last: of the values of beta: the larger, the nearer to the objective's own minimum.
-        least: the smallest weight of all that go with these, which take as many steps as it does;
-            None is that of these.
         start: u under a kernel and a weight close by, (..., H, W): beta then begins at 1, with the
             gradients of this picture. A third of the work; what it once holds it hardly loses.
 
@@ -53,7 +50,7 @@ def predict(
         Delbracio 2019, section 2.2.
     """
     size = (blurred.shape[-2], blurred.shape[-1])
-    spectrum = predict_spectrum(blurred, kernel, weight, last=last, least=least, start=start)
+    spectrum = predict_spectrum(blurred, kernel, weight, last=last, start=start)
     return inverse(spectrum, size)
 
 
@@ -63,7 +60,6 @@ def predict_spectrum(
     weight: float | Tensor,
     *,
     last: float = _LAST_WEIGHT,
-    least: float | None = None,
     start: Tensor | None = None,
 ) -> Tensor:
     """Give the half spectrum of what `predict` gives, before the last transform."""
@@ -73,10 +69,7 @@ def predict_spectrum(
     first = torch.full_like(weights, _WARM) if start is not None else _FIRST_RATIO * weights
     beta = first.clamp(max=last)
     # Weights of a batch differ: each grows at a pace of its own, and all arrive together.
-    slowest = float(beta.min())
-    if least is not None and start is None:
-        slowest = min(slowest, _FIRST_RATIO * least)
-    steps = max(int(math.log(last / slowest, _GROWTH)), 0)
+    steps = max(int(math.log(last / float(beta.min()), _GROWTH)), 0)
     growth = (last / beta) ** (1 / max(steps, 1))
     spectrum = problem.solve(beta, None)
     image, work = start, _Buffers(spectrum, size)
@@ -126,17 +119,18 @@ class _Buffers:
 
     def kept(self, image: Tensor, least: Tensor) -> Tensor:
         """D^T w, where w is grad u with lengths under sqrt(least) set to zero."""
+        # Differences the other way round, so that their adjoint needs no change of sign.
         y, x = self.along_y, self.along_x
-        torch.sub(image[..., 1:, :], image[..., :-1, :], out=y[..., :-1, :])
-        torch.sub(image[..., 0, :], image[..., -1, :], out=y[..., -1, :])
-        torch.sub(image[..., :, 1:], image[..., :, :-1], out=x[..., :, :-1])
-        torch.sub(image[..., :, 0], image[..., :, -1], out=x[..., :, -1])
+        torch.sub(image[..., :-1, :], image[..., 1:, :], out=y[..., :-1, :])
+        torch.sub(image[..., -1, :], image[..., 0, :], out=y[..., -1, :])
+        torch.sub(image[..., :, :-1], image[..., :, 1:], out=x[..., :, :-1])
+        torch.sub(image[..., :, -1], image[..., :, 0], out=x[..., :, -1])
         strong = torch.mul(y, y, out=self.power).addcmul_(x, x).ge_(least)
         y.mul_(strong)
         x.mul_(strong)
-        total = torch.add(y, x, out=self.sum).neg_()
-        total[..., 1:, :].add_(y[..., :-1, :])
-        total[..., 0, :].add_(y[..., -1, :])
-        total[..., :, 1:].add_(x[..., :, :-1])
-        total[..., :, 0].add_(x[..., :, -1])
+        total = torch.add(y, x, out=self.sum)
+        total[..., 1:, :].sub_(y[..., :-1, :])
+        total[..., 0, :].sub_(y[..., -1, :])
+        total[..., :, 1:].sub_(x[..., :, :-1])
+        total[..., :, 0].sub_(x[..., :, -1])
         return total

@@ -47,6 +47,8 @@ def centre(pixels: torch.Tensor, subpixel: bool = False) -> torch.Tensor:
     """
     shift = [-value for value in centroid(pixels)]
     whole = [math.floor(value) if subpixel else round(value) for value in shift]
+    if not subpixel and whole == [0, 0]:
+        return normalise(pixels)
     moved = _shift(pixels, whole[0], whole[1], 1 if subpixel else 0)
     if subpixel:
         for axis in (0, 1):
@@ -67,7 +69,10 @@ def clean(pixels: torch.Tensor, threshold: float = 0.05, isolated: float = 0.1) 
     real("threshold", threshold, 0, 1)
     real("isolated", isolated, 0, 1)
     kept = torch.where(pixels < threshold * pixels.max(), torch.zeros_like(pixels), pixels)
-    labels = torch.from_numpy(_islands((kept > 0).cpu().numpy())).to(pixels.device)
+    numbers, count = _islands((kept > 0).cpu().numpy())
+    if count == 1:
+        return normalise(kept)
+    labels = torch.from_numpy(numbers).to(pixels.device)
     masses = torch.bincount(labels.flatten(), weights=kept.double().flatten())
     stays = masses >= isolated * masses.sum()
     stays[masses.argmax()] = True
@@ -135,13 +140,13 @@ def crop(pixels: torch.Tensor, size: int | tuple[int, int]) -> torch.Tensor:
     return normalise(pad(pixels, (horizontal, horizontal, vertical, vertical)))
 
 
-def _islands(filled: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The 8-connected components, numbered from 1; 0 where nothing is."""
+def _islands(filled: NDArray[np.bool_]) -> tuple[NDArray[np.int64], int]:
+    """The 8-connected components, numbered from 1, 0 where nothing is; and how many they are."""
     # Loaded on use: it brings much of SciPy along; scikit-image's would bring more.
     from scipy.ndimage import label
 
-    numbers, _ = label(filled, structure=np.ones((3, 3)))
-    return np.asarray(numbers, np.int64)
+    numbers, count = label(filled, structure=np.ones((3, 3)))
+    return np.asarray(numbers, np.int64), int(count)
 
 
 def _offsets(side: int, like: torch.Tensor) -> torch.Tensor:

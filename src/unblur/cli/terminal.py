@@ -1,6 +1,7 @@
 """What the command line says: one line a result, one line a failure, a bar while it works."""
 
 import json
+import math
 import sys
 import time
 import traceback
@@ -155,8 +156,8 @@ def _start(name: str) -> "tuple[Progress, TaskID]":
         TextColumn("{task.fields[stage]}"),
         console=Console(stderr=True),
         transient=True,
-        # From one step of a large network to the next a minute may pass.
-        speed_estimate_period=600.0,
+        # From all that was done so far: between two steps of a large network minutes may pass.
+        speed_estimate_period=math.inf,
     )
     bar.start()
     return bar, bar.add_task(name, total=1.0, stage="")

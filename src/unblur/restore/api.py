@@ -124,7 +124,7 @@ def estimate_kernel(
     photo = adapt(image, encoding).photo
     page = work.page(photo, 0, None)
     guess = start if start is None or isinstance(start, Kernel) else Kernel.from_array(start)
-    given = Given(start=guess, roi=check_roi(roi, photo.size), seed=seed)
+    given = Given(start=guess, roi=check_roi(roi, photo.size), seed=seed, restore=False)
     found = work.prepare(page, given, progress).blur
     report(progress, "kernel", 1.0)
     return found if isinstance(found, Kernel) else Kernel.identity()

@@ -281,7 +281,8 @@ def _best_tile(parameters: Known, blur: Kernel | Field, page: Page, halo: int) -
     if isinstance(blur, Kernel) or isinstance(parameters, DeepWiener):
         return best
     side = near_side(blur, page.size)
-    if side is None:
+    # Tiles that see four times what they give cost more than the mean kernel saves.
+    if side is None or side < 3 * halo:
         return best
     side += 3 * halo
     return min(side, best) if best else side

@@ -99,6 +99,7 @@ class Given:
         seed: of what is drawn.
         prior: of a calibrated lens, for a network.
         kernel_error: what the kernel is known to leave unexplained, a standard deviation.
+        restore: whether the picture is to be restored; False only looks for its blur.
     """
 
     kernel: Kernel | Field | None = None
@@ -107,6 +108,7 @@ class Given:
     seed: int = 0
     prior: StoredPrior | None = None
     kernel_error: float = 0.0
+    restore: bool = True
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Prepared:
     """What a method found out about a page before restoring it.
 
     Attributes:
-        restorer: does the work; None where there is nothing to do.
+        restorer: does the work; None where there is nothing to do, or none is to be done.
         unchanged: why there is nothing to do.
         blur: the kernel or field that is undone, or the one kernel that is nearest to `varying`.
         varying: the field that is undone in the place of `blur`.

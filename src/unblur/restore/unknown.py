@@ -212,6 +212,8 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
         )
         measured |= {"field_gain": rolled.gain, "field_fewer_edges": rolled.fewer_edges}
         varying = rolled.field if rolled.better else None
+    if not given.restore:
+        return Prepared(None, blur=kernel, varying=varying, measured=measured, warnings=warnings)
     told = parameters.noise_std is not None
     solver = _solver(parameters, page, noise if told else max(noise, rounding(page)))
     effective = as_it_looks(noise) if told else noise_for(solver, page, kernel, noise)
