@@ -4,7 +4,7 @@ import torch
 
 from unblur.blur import Field, Kernel, kernels
 from unblur.deconvolve import local_wiener
-from unblur.deconvolve.lights import by_patches, patches, solid
+from unblur.deconvolve.lights import Patch, by_patches, patches, solid
 from unblur.metrics import psnr
 
 
@@ -55,8 +55,11 @@ def test_what_patches_give_is_put_in_with_ramps():
     clipped = lights.expand(1, 3, -1, -1)
     shown = []
 
-    def restore(part, kernel, bounds, progress):
+    def restore(part, kernel, bounds, progress, guess=None):
         shown.append((part.shape, kernel.shape, bounds is not None and bool(bounds.any())))
+        # Patches are told what the rest has become, around them too.
+        assert (guess is None) == (bounds is None)
+        assert guess is None or bool((guess((5, 7), (200, 240)) == 0).all())
         return torch.full_like(part, 0.0 if bounds is None else 1.0)
 
     found = by_patches(near, image, torch.ones(5, 5) / 25, clipped, restore=restore, progress=None)
@@ -67,6 +70,15 @@ def test_what_patches_give_is_put_in_with_ramps():
     torch.testing.assert_close(row[:16], (torch.arange(16) + 0.5) / 16)
     assert bottom > top
     assert found[0, 0, 90, 90] == 0
+
+
+def test_a_patch_sees_what_is_around_it_and_edges_again_beyond_the_picture():
+    image = torch.arange(20.0)[:, None] * 100 + torch.arange(30.0)
+    patch = Patch((0, 8, 8, 16), (0, 16, 0, 24))
+    shown = patch.frame(image, (2, 3), (20, 30))
+    assert torch.equal(shown[2:, 3:], image[:18, :27])
+    assert torch.equal(shown[:2, 3:], image[:1, :27].expand(2, -1))
+    assert torch.equal(shown[2:, :3], image[:18, :1].expand(-1, 3))
 
 
 def test_few_lights_are_explained_and_the_rest_is_as_without_them():

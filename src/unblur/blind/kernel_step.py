@@ -117,7 +117,9 @@ def _shifts(autocorrelation: Tensor) -> Tensor:
     """R as a matrix (..., side^2, side^2), of an autocorrelation of 2 side - 1 pixels a side."""
     side = autocorrelation.shape[-1] // 2 + 1
     # The row of a pixel is the autocorrelation about it, in the opposite order.
-    return autocorrelation.unfold(-2, side, 1).unfold(-2, side, 1).flatten(-4, -3).flatten(-2).flip(-1)
+    return (
+        autocorrelation.unfold(-2, side, 1).unfold(-2, side, 1).flatten(-4, -3).flatten(-2).flip(-1)
+    )
 
 
 def _box(inner: int, side: int, like: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ __all__ = ["FieldSystem", "NearSystem", "near_side"]
 Size = tuple[int, int]
 
 # Conjugate gradients for the quadratic problem inside an iteration: the outer loop comes again.
-_INNER_STEPS = 6
+_INNER_STEPS = 3
 # Spread of kernels about their mean up to which that stands in for them: in frames of hardly more
 # than a cell of the grid, over which they change evenly, and in larger ones.
 _HARDLY, _HARDLY_FAR, _NEAR_SPAN = 0.3, 0.06, 1.6
@@ -78,9 +78,17 @@ class FieldSystem:
         right = torch.add(projected, prior, alpha=weight)
         return self._approach(right, None, weight * penalty, start, _INNER_STEPS)
 
-    def fit(self, observed: Tensor, known: Tensor | None, penalty: Tensor, steps: int) -> Tensor:
-        """Conjugate gradients from the uniform solution."""
-        start = self._precondition(self.adjoint(observed), penalty)
+    def fit(
+        self,
+        observed: Tensor,
+        known: Tensor | None,
+        penalty: Tensor,
+        steps: int,
+        start: Tensor | None = None,
+    ) -> Tensor:
+        """Conjugate gradients, from the uniform solution where no other is at hand."""
+        if start is None:
+            start = self._precondition(self.adjoint(observed), penalty)
         return self._approach(self.adjoint(_keep(observed, known)), known, penalty, start, steps)
 
     def _approach(
@@ -194,9 +202,16 @@ class NearSystem:
         """With the mean kernel, in closed form."""
         return self.mean.solve(projected, penalty, weight, prior, start)
 
-    def fit(self, observed: Tensor, known: Tensor | None, penalty: Tensor, steps: int) -> Tensor:
+    def fit(
+        self,
+        observed: Tensor,
+        known: Tensor | None,
+        penalty: Tensor,
+        steps: int,
+        start: Tensor | None = None,
+    ) -> Tensor:
         """With the mean kernel: a first estimate."""
-        return self.mean.fit(observed, known, penalty, steps)
+        return self.mean.fit(observed, known, penalty, steps, start)
 
 
 def near_side(field: Field, size: Size) -> int | None:

@@ -38,6 +38,16 @@ class Patch(NamedTuple):
         top, bottom, left, right = self.seen
         return image[..., top:bottom, left:right]
 
+    def frame(self, image: Tensor, margin: Size, size: Size) -> Tensor:
+        """Cut what must be seen out of (..., H, W), with so much around it; edges are repeated."""
+        rows, columns = (
+            (torch.arange(length, device=image.device) + start - before).clamp(0, whole - 1)
+            for length, start, before, whole in zip(
+                size, self.seen[::2], margin, image.shape[-2:], strict=True
+            )
+        )
+        return image[..., rows[:, None], columns]
+
     @property
     def share(self) -> int:
         """Pixels that are seen."""
@@ -96,7 +106,7 @@ def by_patches(
     kernel: Tensor | Field,
     clipped: Tensor,
     *,
-    restore: Callable[[Tensor, Tensor | Field, Tensor | None, Progress | None], Tensor],
+    restore: Callable[..., Tensor],
     progress: Progress | None,
 ) -> Tensor:
     """Restore the picture with its lights as they look, then what is near them as it should be.
@@ -106,7 +116,8 @@ def by_patches(
         image: (B, C, H, W).
         kernel: of the picture.
         clipped: bool, broadcastable to `image`.
-        restore: takes a picture, its kernel, what is clipped in it, and the progress.
+        restore: takes a picture, its kernel, what is clipped in it, the progress, and for a patch
+            `guess`, which gives the restored picture on a frame of this margin and size.
         progress: over all of it.
     """
     size = (image.shape[-2], image.shape[-1])
@@ -119,7 +130,8 @@ def by_patches(
         local = kernel
         if isinstance(kernel, Field):
             local = kernel.restrict((left, top, right - left, bottom - top), size)
-        return restore(patch.see(image), local, patch.see(clipped), None)
+        around = partial(patch.frame, result)
+        return restore(patch.see(image), local, patch.see(clipped), None, guess=around)
 
     pieces = side_by_side([partial(restored, patch) for patch in near])
     for patch, pixels in zip(near, pieces, strict=True):

@@ -1,7 +1,7 @@
 """Deconvolution by Wiener filters in small blocks: a regularised inverse, then local shrinkage."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -39,6 +39,9 @@ _PASSES = 2
 _ROUNDING = 0.0026
 # Of the time, where colour is coarse.
 _LIGHT_SHARE = 0.65
+
+# Of the restored picture, on a frame whose margin and size are given.
+Guess = Callable[[tuple[int, int], tuple[int, int]], Tensor]
 
 
 def local_wiener(
@@ -152,14 +155,16 @@ def _restore(
     progress: Progress | None,
     *,
     how: _How,
+    guess: Guess | None = None,
 ) -> Tensor:
     """Restore a picture of one kernel for all channels, with bounds for what is clipped."""
     if image.shape[1] != 3:
-        return _planes(image, kernel, clipped, progress, how=how)
+        return _planes(image, kernel, clipped, progress, how=how, guess=guess)
     turn = _opponent(image)
     if clipped is not None or (how.ignored is not None and how.ignored.shape[1] > 1):
         # A bound on a colour bounds no mixture of colours: these are mixed behind the pilot.
-        return _mix(_planes(image, kernel, clipped, progress, how=how, turn=turn), turn.T)
+        planes = _planes(image, kernel, clipped, progress, how=how, turn=turn, guess=guess)
+        return _mix(planes, turn.T)
     image = _mix(image, turn)
     if how.coarse_colour and how.boundary == "unknown" and how.ignored is None:
         light = _planes(image[:, :1], kernel, None, part(progress, 0, _LIGHT_SHARE), how=how)
@@ -186,10 +191,12 @@ def _planes(
     how: _How,
     brief: int = 0,
     turn: Tensor | None = None,
+    guess: Guess | None = None,
 ) -> Tensor:
     """Restore planes of one kernel; `brief` of them, the last ones, are colour differences.
 
-    With `turn` the pilot's planes are mixed before they are filtered, and stay so.
+    With `turn` the pilot's planes are mixed before they are filtered, and stay so; the pilot begins
+    with a guess where there is one.
     """
     problem = pose_pilot(
         image,
@@ -200,8 +207,9 @@ def _planes(
         ignored=how.ignored,
     )
     count = image.shape[1]
+    begin = None if guess is None else guess(problem.seen.margin, problem.system.size)
     pilots: Iterable[State] = (
-        _pilot(problem, index, brief, part(progress, index / count, (index + 0.5) / count))
+        _pilot(problem, index, brief, begin, part(progress, index / count, (index + 0.5) / count))
         for index in range(count)
     )
     if turn is not None:
@@ -218,12 +226,15 @@ def _planes(
     return restored
 
 
-def _pilot(problem: Problem, index: int, brief: int, progress: Progress | None) -> State:
+def _pilot(
+    problem: Problem, index: int, brief: int, begin: Tensor | None, progress: Progress | None
+) -> State:
     """Total variation's answer, and what the data say, for one channel."""
     plane = problem.channel(index)
     if index >= problem.seen.image.shape[1] - brief:
         plane = plane.brief()
-    return iterate(plane.start(), plane.step, iterations=plane.iterations, progress=progress)
+    state = plane.start(None if begin is None else begin[:, [index]])
+    return iterate(state, plane.step, iterations=plane.iterations, progress=progress)
 
 
 def _turned(states: list[State], turn: Tensor) -> list[State]:

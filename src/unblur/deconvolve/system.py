@@ -58,7 +58,14 @@ class System(Protocol):
         """
         ...
 
-    def fit(self, observed: Tensor, known: Tensor | None, penalty: Tensor, steps: int) -> Tensor:
+    def fit(
+        self,
+        observed: Tensor,
+        known: Tensor | None,
+        penalty: Tensor,
+        steps: int,
+        start: Tensor | None = None,
+    ) -> Tensor:
         """Solve (A^T M A + P) u = A^T M v, where M keeps what is known.
 
         Args:
@@ -66,6 +73,7 @@ class System(Protocol):
             known: M, bool, broadcastable to `observed`; None: everything.
             penalty: as for `solve`.
             steps: of conjugate gradients, where the solution is not direct.
+            start: a guess at u; None begins with the solution for the guess at v.
         """
         ...
 

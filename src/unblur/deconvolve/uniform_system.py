@@ -54,12 +54,22 @@ class UniformSystem:
         right.mul_(torch.add(self.power, penalty, alpha=weight).reciprocal_().to(right))
         return inverse(right, self.size)
 
-    def fit(self, observed: Tensor, known: Tensor | None, penalty: Tensor, steps: int) -> Tensor:
+    def fit(
+        self,
+        observed: Tensor,
+        known: Tensor | None,
+        penalty: Tensor,
+        steps: int,
+        start: Tensor | None = None,
+    ) -> Tensor:
         """Conjugate gradients on the spectrum: one pair of transforms a step."""
         # Complex, though real: products of mixed types are three times slower.
         conditioner = (self.power + penalty).reciprocal_().to(self.spectrum)
         penalty = penalty.to(self.spectrum)
-        solution = self.project(observed).mul_(conditioner)
+        if start is None or known is None:
+            solution = self.project(observed).mul_(conditioner)
+        else:
+            solution = torch.fft.rfft2(start)
         if known is None:
             return inverse(solution, self.size)
         mask, buffer = known.to(observed), torch.empty_like(solution)
