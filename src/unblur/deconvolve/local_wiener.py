@@ -207,11 +207,15 @@ def _planes(
         ignored=how.ignored,
     )
     count = image.shape[1]
-    begin = None if guess is None else guess(problem.seen.margin, problem.system.size)
-    pilots: Iterable[State] = (
-        _pilot(problem, index, brief, begin, part(progress, index / count, (index + 0.5) / count))
-        for index in range(count)
-    )
+    pilots: Iterable[State]
+    if guess is not None:  # a patch: so small that all channels go at once
+        begun = problem.start(guess(problem.seen.margin, problem.system.size))
+        pilots = _split(iterate(begun, problem.step, iterations=problem.iterations))
+    else:
+        pilots = (
+            _pilot(problem, index, brief, part(progress, index / count, (index + 0.5) / count))
+            for index in range(count)
+        )
     if turn is not None:
         pilots = _turned(list(pilots), turn)
     spectrum = _noise_spectrum(problem.system, how.noise_std)
@@ -226,24 +230,27 @@ def _planes(
     return restored
 
 
-def _pilot(
-    problem: Problem, index: int, brief: int, begin: Tensor | None, progress: Progress | None
-) -> State:
+def _pilot(problem: Problem, index: int, brief: int, progress: Progress | None) -> State:
     """Total variation's answer, and what the data say, for one channel."""
     plane = problem.channel(index)
     if index >= problem.seen.image.shape[1] - brief:
         plane = plane.brief()
-    state = plane.start(None if begin is None else begin[:, [index]])
-    return iterate(state, plane.step, iterations=plane.iterations, progress=progress)
+    return iterate(plane.start(), plane.step, iterations=plane.iterations, progress=progress)
+
+
+def _split(state: State) -> list[State]:
+    """Each channel by itself."""
+    pairs = zip(state.image.split(1, 1), state.projected.split(1, 1), strict=True)
+    return [State(*pair) for pair in pairs]
 
 
 def _turned(states: list[State], turn: Tensor) -> list[State]:
     """The channels, mixed."""
     images, projected = (
-        _mix(torch.cat(planes, dim=1), turn).split(1, 1)
+        _mix(torch.cat(planes, dim=1), turn)
         for planes in zip(*((state.image, state.projected) for state in states), strict=True)
     )
-    return [State(*pair) for pair in zip(images, projected, strict=True)]
+    return _split(State(images, projected))
 
 
 def _plane(mask: Tensor | None, index: int) -> Tensor | None:
