@@ -127,14 +127,16 @@ def test_colours_of_one_lightness_are_not_noise() -> None:
 def test_a_kernel_of_little_confidence_is_not_used_unless_its_size_is_told(
     shaken: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unblur.restore.unknown.confidence", lambda _: 0.04)
+    monkeypatch.setattr("unblur.restore.unknown.confidence", lambda _: 0.03)
+    assert unblur.deblur(shaken).report.unchanged is None  # the spectra agree
+    monkeypatch.setattr("unblur.blind.verdict._SPOKEN_FOR", 1.0)
     found = unblur.deblur(shaken)
     assert found.report.unchanged is not None
-    assert "little confidence (0.04)" in found.report.unchanged
+    assert "little confidence (0.03)" in found.report.unchanged
     assert np.array_equal(found.image, shaken)
     told = unblur.deblur(shaken, kernel_size=11)
     assert told.report.unchanged is None
-    assert "little confidence (0.04)" in told.report.warnings[0]
+    assert "little confidence (0.03)" in told.report.warnings[0]
     assert not np.array_equal(told.image, shaken)
 
 

@@ -8,7 +8,7 @@ from torch.nn.functional import avg_pool2d
 from unblur.blind.estimate import Estimate
 from unblur.blind.projection import project
 
-__all__ = ["confidence", "nothing_to_remove", "nothing_to_see"]
+__all__ = ["confidence", "doubtful", "nothing_to_remove", "nothing_to_see"]
 
 # Means over 4 x 4 pixels keep a quarter of the noise; structure adds to it.
 _NOISY = 1.5
@@ -28,8 +28,13 @@ _LEAST_AGREEMENT = 0.05
 _LEAST_SIDE = 16
 # What a right kernel leaves of a real photograph without noise: no blur is quite uniform.
 _MODEL_ERROR = 0.002
-# Spectra that agree better than this speak for the kernel: all 8 training blurs were right there.
+# Spectra that agree better than this speak for the kernel: all 8 training blurs were right there,
+# and of 81 others all 36 gained, though six lost over 3 dB to the true kernel.
 _SPOKEN_FOR = 0.65
+# Below this the picture stays as it is. Of synthetic blurs, what is under 0.3 loses more than 3 dB
+# to the true kernel, and mostly gains all the same; real captures without noise come down to 0.04
+# with kernels that are right.
+_DOUBTFUL = 0.04
 _INSIST = "a kernel size insists (--kernel-size 25)"
 # Of one plane, in the pictures that the confidence was fitted to.
 _LEAST_NOISE, _MOST_NOISE = 0.0017, 0.012
@@ -94,6 +99,11 @@ def confidence(found: Estimate) -> float:
     evidence -= 8.0 * max(_left(found) - 1.0, 0.0)
     evidence += 5.0 * max(found.score.agreement - _SPOKEN_FOR, 0.0)
     return 1 / (1 + math.exp(-max(min(evidence, 50.0), -50.0)))
+
+
+def doubtful(found: Estimate, trust: float) -> bool:
+    """Whether a kernel of so much confidence had better not be used: not even its spectrum fits."""
+    return trust < _DOUBTFUL and found.score.agreement <= _SPOKEN_FOR
 
 
 def _left(found: Estimate) -> float:

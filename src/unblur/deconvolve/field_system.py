@@ -26,7 +26,8 @@ _CONTRACTION, _LEAST_PENALTY = 0.8, 1 / 128
 # Sides of frames in units of the grid's pitch over the root of the change from cell to cell: on a
 # measured lens, frames of half that side restored no better, of twice that side 0.6 dB worse.
 _SIDE = 0.43
-# In units of the kernels' side: of smaller frames most would be border.
+# In units of the kernels' side and of the halo: of smaller frames most would be border, and what
+# they see would be more than four times what they give.
 _LEAST_SIDE = 3
 
 
@@ -214,12 +215,13 @@ class NearSystem:
         return self.mean.fit(observed, known, penalty, steps, start)
 
 
-def near_side(field: Field, size: Size) -> int | None:
+def near_side(field: Field, size: Size, halo: int = 0) -> int | None:
     """The side of frames within which a field hardly varies; None where it is not worth while.
 
     Args:
         field: over a picture.
         size: of the picture, (height, width).
+        halo: what a frame sees beyond what it gives.
 
     Example:
         >>> from unblur.blur.kernels import gaussian
@@ -235,7 +237,7 @@ def near_side(field: Field, size: Size) -> int | None:
     ]
     change = max(float(each.quantile(0.9)) if len(each) else 0.0 for each in changes)
     side = min(_SIDE / max(change, 1e-6) ** 0.5, 1.0) * pitch
-    return None if side < _LEAST_SIDE * max(field.kernel_size) else round(side)
+    return None if side < _LEAST_SIDE * max(*field.kernel_size, halo) else round(side)
 
 
 def _keep(image: Tensor, known: Tensor | None) -> Tensor:

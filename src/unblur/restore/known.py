@@ -280,9 +280,8 @@ def _best_tile(parameters: Known, blur: Kernel | Field, page: Page, halo: int) -
     # A network has to see too much around each tile.
     if isinstance(blur, Kernel) or isinstance(parameters, DeepWiener):
         return best
-    side = near_side(blur, page.size)
-    # Tiles that see four times what they give cost more than the mean kernel saves.
-    if side is None or side < 3 * halo:
+    side = near_side(blur, page.size, halo)
+    if side is None:
         return best
     side += 3 * halo
     return min(side, best) if best else side

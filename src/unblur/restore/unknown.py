@@ -2,12 +2,12 @@
 
 import hashlib
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from unblur.blind import Settings, choose_region, estimate, estimate_field
-from unblur.blind.verdict import confidence, nothing_to_remove, nothing_to_see
+from unblur.blind import Settings, estimate, estimate_field
+from unblur.blind.verdict import confidence, doubtful, nothing_to_remove, nothing_to_see
 from unblur.blur import Kernel, Record
 from unblur.errors import ParameterError
 from unblur.progress import Progress, part
@@ -28,6 +28,7 @@ from unblur.restore.method import Build, Given, Prepared
 from unblur.restore.noise import as_it_looks, measure_noise, rounding
 from unblur.restore.page import Light, Page
 from unblur.restore.parameters import Parameter, parse
+from unblur.restore.region import region_of
 from unblur.restore.tiling import Box
 
 __all__ = ["L0", "build_l0"]
@@ -41,12 +42,6 @@ _SOLVERS: dict[str, type[Known]] = {
     "wiener": Wiener,
 }
 
-# Estimation looks at a square of this side: more pixels do not make the kernel better, only slower.
-# Where the kernel's size is given, so many sides of it are enough, but not fewer pixels than that.
-_REGION = 640
-_KERNELS, _LEAST_REGION = 20, 320
-# That square is chosen on the page thinned out to at most this side.
-_COARSE = 2048
 # On grey captures with less noise than this, what a slightly wrong kernel leaves is what counts,
 # and tv is 0.7 dB better; with more, and in colour at any noise, local-wiener is.
 _CLEAN = 0.006
@@ -57,10 +52,8 @@ _CALM = 0.12
 # when the camera rolls, and up to so many pixels, since the page is held in floats.
 _FIELD_SIDE, _FIELD_PIXELS = 384, 2**24
 _KERNEL_SHARE = 0.5
-# Below the first confidence the picture stays as it is unless a kernel size insists, below the
-# second the report warns. Of synthetic blurs, what is under 0.3 spoils more than it mends; real
-# captures without noise come down to 0.06 with kernels that are right.
-_DOUBTFUL, _UNSURE = 0.05, 0.5
+# Below this confidence the report warns.
+_UNSURE = 0.5
 _LEAST_NOISE = 1e-4
 
 _DEFAULTS = Settings()
@@ -170,7 +163,7 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
         return calmed(known, noise) if parameters.calm else known
     noise = _noise(parameters, page)
     measured: dict[str, Any] = {"noise_std": noise}
-    box = given.roi or _region(page, _look(parameters.kernel_size))
+    box = given.roi or region_of(page, parameters.kernel_size)
     image = page.read(box)
     reason = nothing_to_see(image, noise)
     if reason is not None:
@@ -188,7 +181,7 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
     if reason is not None:
         return Prepared(None, unchanged=reason, measured=measured)
     trust = confidence(found)
-    if trust < _DOUBTFUL and not parameters.kernel_size:
+    if doubtful(found, trust) and not parameters.kernel_size:
         return Prepared(None, unchanged=_doubt(trust), measured=measured | {"confidence": trust})
     kernel = Kernel(
         found.kernel.cpu(),
@@ -212,15 +205,21 @@ def _prepare(parameters: L0, page: Page, given: Given, progress: Progress | None
         )
         measured |= {"field_gain": rolled.gain, "field_fewer_edges": rolled.fewer_edges}
         varying = rolled.field if rolled.better else None
-    if not given.restore:
-        return Prepared(None, blur=kernel, varying=varying, measured=measured, warnings=warnings)
+    one = Prepared(None, blur=kernel, varying=varying, measured=measured, warnings=warnings)
+    return _undoing(one, kernel, parameters, page, noise) if given.restore else one
+
+
+def _undoing(found: Prepared, kernel: Kernel, parameters: L0, page: Page, noise: float) -> Prepared:
+    """The same, with what undoes the blur that was found."""
     told = parameters.noise_std is not None
     solver = _solver(parameters, page, noise if told else max(noise, rounding(page)))
     effective = as_it_looks(noise) if told else noise_for(solver, page, kernel, noise)
-    # What the solver was given, so that it can be given again.
-    measured |= {"effective_noise_std": effective}
-    restorer = restorer_for(solver, varying or kernel, effective, page)
-    one = Prepared(restorer, blur=kernel, varying=varying, measured=measured, warnings=warnings)
+    one = replace(
+        found,
+        restorer=restorer_for(solver, found.varying or kernel, effective, page),
+        # What the solver was given, so that it can be given again.
+        measured={**found.measured, "effective_noise_std": effective},
+    )
     return calmed(one, noise) if parameters.calm else one
 
 
@@ -233,24 +232,6 @@ def _doubt(trust: float, *, told: bool = False) -> str:
 
 def _may_roll(size: tuple[int, int]) -> bool:
     return min(size) >= _FIELD_SIDE and math.prod(size) <= _FIELD_PIXELS
-
-
-def _look(kernel_size: int) -> int:
-    """The side of the square to look at."""
-    enough = max(_KERNELS * kernel_size, _LEAST_REGION)
-    return min(enough, _REGION) if kernel_size else _REGION
-
-
-def _region(page: Page, side: int) -> Box:
-    """The square to look at, chosen on a coarse grid so that a large page is never read whole."""
-    height, width = page.size
-    if max(height, width) <= side:
-        return page.whole
-    step = -(-max(height, width) // _COARSE)
-    coarse = page.sample(step)
-    x, y, _, _ = choose_region(coarse, max(side // step, 16), page.sample_clipped(step))
-    left, top = min(x * step, max(width - side, 0)), min(y * step, max(height - side, 0))
-    return Box(top, left, min(top + side, height), min(left + side, width))
 
 
 def _settings(parameters: L0, noise: float, box: Box) -> Settings:
