@@ -159,6 +159,18 @@ def test_a_fitted_kernel_is_centred(sharp: torch.Tensor) -> None:
     assert kernel_similarity(found, kernel) > 0.99
 
 
+def test_small_kernels_are_fitted_as_large_ones_are(
+    sharp: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A product with the matrix of shifts is what the transforms give; a batch is its parts."""
+    seen = Gradients.of(blurred(sharp, BLURS["shake"]().pixels) + noise_like(sharp, 0.01))
+    spectra = torch.fft.rfft2(torch.stack([sharp, sharp + noise_like(sharp, 0.03)]))
+    small = fit_kernel(spectra, seen, [13, 9], **OPTIONS)
+    assert torch.allclose(small[0], fit_kernel(spectra[0], seen, 13, **OPTIONS), atol=1e-5)
+    monkeypatch.setattr("unblur.blind.kernel_step._SMALL", 0)
+    assert torch.allclose(small, fit_kernel(spectra, seen, [13, 9], **OPTIONS), atol=1e-5)
+
+
 def test_inputs_of_the_fit_are_not_touched(sharp: torch.Tensor) -> None:
     prediction, gradients = torch.fft.rfft2(sharp), Gradients.of(sharp)
     before = prediction.clone(), gradients.weighted.clone(), gradients.power.clone()

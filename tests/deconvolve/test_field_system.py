@@ -79,6 +79,27 @@ def test_sides_follow_the_change_from_cell_to_cell(field):
     slow, fast = (Field.of([[kernels.gaussian(0.8), kernels.gaussian(s)]]) for s in (1.2, 1.8))
     assert near_side(fast, (400, 400)) < near_side(slow, (400, 400)) <= 200
     assert near_side(Field.of([[kernels.gaussian(0.5), kernels.disk(radius=6)]]), (40, 40)) is None
+    # Tiles that see four times what they give are not worth while.
+    side = near_side(slow, (400, 400))
+    assert near_side(slow, (400, 400), halo=side // 3) == side
+    assert near_side(slow, (400, 400), halo=side // 3 + 1) is None
+
+
+@pytest.mark.parametrize("kind", [UniformSystem, NearSystem, FieldSystem])
+def test_a_good_guess_at_the_picture_spares_steps(field, kind):
+    if kind is UniformSystem:
+        system = UniformSystem.of(kernels.gaussian(1.1).pixels.double(), SIZE)
+    else:
+        system = kind.of(field, SIZE)
+    scene = images(1)[0]
+    known = torch.ones(1, 1, *SIZE, dtype=torch.bool)
+    known[..., :8] = False
+    observed = torch.where(known, system.forward(scene), torch.zeros(()).double())
+    penalty = 1e-2 * gradient_power(SIZE, scene) + 1e-4
+    goal = system.fit(observed, known, penalty, 200)
+    guess = goal + 0.01 * images(1)[0]
+    cold, warm = (system.fit(observed, known, penalty, 3, start) for start in (None, guess))
+    assert float((warm - goal).norm()) < 0.3 * float((cold - goal).norm())
 
 
 def test_the_mean_kernel_in_place_of_the_field_costs_hardly_anything(field, monkeypatch):

@@ -208,7 +208,7 @@ def _planes(
     )
     count = image.shape[1]
     pilots: Iterable[State]
-    if guess is not None:  # a patch: so small that all channels go at once
+    if guess is not None:  # a patch, a third of the picture at most: all channels go at once
         begun = problem.start(guess(problem.seen.margin, problem.system.size))
         pilots = _split(iterate(begun, problem.step, iterations=problem.iterations))
     else:
