@@ -17,15 +17,33 @@ def lopsided(height, width):
     return kernel / kernel.sum()
 
 
+def bare(sides, rows, columns):
+    """A kernel without any symmetry that is zero outside of these rows and columns."""
+    kernel = torch.zeros(sides)
+    kernel[rows, columns] = lopsided(*kernel[rows, columns].shape)
+    return kernel
+
+
+KERNELS = [
+    lopsided(1, 3),
+    lopsided(5, 5),
+    lopsided(9, 17),
+    lopsided(3, 31),
+    bare((9, 9), slice(1, 6), slice(3, 9)),
+    bare((11, 11), slice(7, 10), slice(0, 2)),  # all of it off the middle
+    bare((31, 31), slice(10, 24), slice(12, 19)),
+]
+
+
 def picture(*shape):
     return 0.2 + 0.6 * torch.rand(*shape, generator=torch.Generator().manual_seed(7))
 
 
 @pytest.mark.parametrize("size", [(40, 56), (41, 54), (43, 61), (5, 7)])
-@pytest.mark.parametrize("sides", [(1, 3), (5, 5), (9, 17), (3, 31)])
-def test_a_step_is_that_of_transforms(size, sides):
-    image, kernel = picture(2, 3, *size), lopsided(*sides)
-    seen = observe(image, (sides[0] // 2, sides[1] // 2))
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_step_is_that_of_transforms(size, kernel):
+    image = picture(2, 3, *size)
+    seen = observe(image, (kernel.shape[0] // 2, kernel.shape[1] // 2))
     small = SmallKernel.of(seen, kernel)
     framed = Framed.of(seen, lambda frame: UniformSystem.of(kernel, frame))
     pictures, errors = [], []
@@ -65,5 +83,7 @@ def test_large_and_negative_kernels_and_colours_apart_are_not_small():
     image = picture(1, 1, 40, 40)
     assert is_small(image, lopsided(17, 17))
     assert not is_small(image, lopsided(19, 19))
+    assert is_small(image, bare((41, 41), slice(14, 30), slice(20, 37)))
+    assert not is_small(image, torch.zeros(5, 5))
     assert not is_small(image, lopsided(5, 5)[None])
     assert not is_small(image, lopsided(5, 5) - 0.01)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import max_pool2d
 
 from unblur.blur.checks import image_batch
 from unblur.fourier import transfer_function
@@ -165,11 +165,13 @@ def _coarse(plane: Tensor) -> Tensor:
 
 
 def _energy(plane: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Of each patch of one channel in the cosine transform, (N, side, side); and row + column."""
-    transform = _cosine_transform(side).to(plane)
-    energy = (transform @ _patches(plane, side) @ transform.T).square()
+    """Of each patch of one channel in the cosine transform, (N, side^2); and row + column."""
+    transform = _cosine_transform(side)
+    # Rows and columns in one product: thousands of small ones take ten times as long.
+    both = torch.kron(transform, transform).to(plane)
+    energy = (_patches(plane, side).flatten(1) @ both.T).square_()
     place = torch.arange(side, device=plane.device)
-    return energy, place[:, None] + place[None, :]
+    return energy, (place[:, None] + place[None, :]).flatten()
 
 
 def _patches(plane: Tensor, side: int) -> Tensor:
@@ -178,12 +180,15 @@ def _patches(plane: Tensor, side: int) -> Tensor:
     patches = _cut(plane, side, step)
     varied = patches.amin((1, 2)) < patches.amax((1, 2))
     clipped = (plane <= 0) | (plane >= 1)
-    # Noise that is cut off nearby has lost some of its spread in patches that escaped by chance.
-    for reach in (side, 0):
-        inside = patches[varied & (_count(clipped, side, step, reach) == 0)]
-        if len(inside) >= _LEAST_PATCHES:
-            return inside
-    return patches[varied] if bool(varied.any()) else patches
+    if bool(clipped.any()):
+        # Noise that is cut off nearby has lost some of its spread in patches that escaped by
+        # chance.
+        for reach in (side, 0):
+            inside = patches[varied & ~_holds(clipped, side, step, reach)]
+            if len(inside) >= _LEAST_PATCHES:
+                return inside
+    some = bool(varied.any()) and not bool(varied.all())
+    return patches[varied] if some else patches
 
 
 def _cut(plane: Tensor, side: int, step: int) -> Tensor:
@@ -191,16 +196,11 @@ def _cut(plane: Tensor, side: int, step: int) -> Tensor:
     return plane.unfold(0, side, step).unfold(1, side, step).reshape(-1, side, side)
 
 
-def _count(mask: Tensor, side: int, step: int, reach: int) -> Tensor:
-    """How many pixels of `mask` each of these patches holds, grown by `reach` on every side."""
-    total = pad(mask.cumsum(0).cumsum(1), (1, 0, 1, 0))
-    edges = []
-    for length in mask.shape:
-        first = torch.arange(0, length - side + 1, step, device=mask.device)
-        edges.append(((first - reach).clamp(min=0), (first + side + reach).clamp(max=length)))
-    (top, bottom), (left, right) = edges
-    rows = total[bottom] - total[top]
-    return (rows[:, right] - rows[:, left]).flatten()
+def _holds(mask: Tensor, side: int, step: int, reach: int) -> Tensor:
+    """Whether each of these patches, grown by `reach` on every side, holds a pixel of `mask`."""
+    window = side + 2 * reach
+    across = max_pool2d(mask.to(torch.float32)[None], (1, window), (1, step), (0, reach))
+    return max_pool2d(across, (window, 1), (step, 1), (reach, 0)).flatten() > 0
 
 
 def _cosine_transform(side: int) -> Tensor:

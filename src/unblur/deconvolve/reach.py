@@ -6,11 +6,10 @@ import torch
 
 from unblur.blur import Field, Kernel
 from unblur.deconvolve.setup import default_regularization
-from unblur.fourier import gradient_power, inverse, transfer_function
+from unblur.fourier import fast_size, gradient_power, inverse, transfer_function
 
 __all__ = ["Reach", "reach"]
 
-_SIDE = 1024
 # What a tile assumes beyond its halo is wrong by the picture's texture, about a tenth. With this
 # much of the inverse filter's energy (as a root) out there, tv in tiles was within 0.01 grey levels
 # of the whole under a Gaussian of 2 pixels, and within one level under a disk of 5.
@@ -51,7 +50,7 @@ def reach(blur: Kernel | Field, noise_std: float, regularization: float | None =
     kernel = blur.pixels if isinstance(blur, Kernel) else blur.kernels.mean(dim=(0, 1, 2))
     radius = max(kernel.shape[-2:]) // 2
     limit = 64 + 2 * radius
-    side = max(_SIDE, 4 * limit)
+    side = fast_size(4 * limit, 8)
     spectrum = transfer_function(kernel.double(), (side, side))
     weight = default_regularization(noise_std) if regularization is None else regularization
     penalty = max(weight, 1e-5) * gradient_power((side, side), kernel.double())

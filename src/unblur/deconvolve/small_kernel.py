@@ -25,29 +25,32 @@ _MOST = 27
 def is_small(image: Tensor, kernel: Tensor) -> bool:
     """Say whether sums are quicker than transforms: for kernels up to 17 x 17, on a CPU.
 
+    What counts is the part of a kernel that is not zero.
+
     Args:
         image: (B, C, H, W).
         kernel: (h, w), odd sides; what is negative anywhere, or has a kernel a channel, is not
             small.
     """
-    if kernel.ndim != 2:
+    if (
+        kernel.ndim != 2
+        or image.device.type != "cpu"
+        or image.dtype != torch.float32
+        or not torch.backends.mkldnn.is_available()
+        or bool((kernel < 0).any())
+        or not bool(kernel.any())
+    ):
         return False
-    down, across = _reach(kernel)
-    return (
-        image.device.type == "cpu"
-        and image.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()
-        and (2 * down + 1) * (2 * across + 1) <= _MOST
-        and bool((kernel >= 0).all())
-    )
+    rows, columns = (_squares_for(_span(kernel, axis)) for axis in (0, 1))
+    return rows * columns <= _MOST
 
 
 @dataclass(frozen=True)
 class SmallKernel:
     """The likelihood of a picture that is known everywhere, under a kernel `is_small` of.
 
-    Estimates are (B C, 16, H', W'), in squares of 4 x 4 pixels, whose margin is as many squares as
-    the kernel reaches into.
+    Estimates are (B C, 16, H', W'), in squares of 4 x 4 pixels. The first pixel is the furthest
+    above and left that the picture's first is blurred from.
 
     Attributes:
         image: v, in squares, what is not there at the ends of rows and columns included.
@@ -56,6 +59,7 @@ class SmallKernel:
         even: ratios with a margin of ones, which what is predicted outside does not contradict.
         start: the picture with a smooth continuation around it, in squares.
         shape: of the picture, (B, C, H, W).
+        corner: of the picture, in the pixels of an estimate.
     """
 
     image: Tensor
@@ -64,25 +68,30 @@ class SmallKernel:
     even: Tensor
     start: Tensor
     shape: tuple[int, ...]
+    corner: Size
     axes: tuple[int, ...] = (1, 2, 3)
 
     @staticmethod
     def of(seen: Observation, kernel: Tensor) -> "SmallKernel":
         """Build it from a picture that is known everywhere, and its kernel (h, w)."""
-        down, across = _reach(kernel)
+        turned = kernel.flip(0, 1)
+        spans = (_span(turned, 0), _span(turned, 1))
+        corner = (-spans[0].start, -spans[1].start)
+        down, across = (_squares_for(span) for span in spans)
         image = seen.crop(seen.image)
         planes = image.flatten(0, 1)[:, None]
         spare = [-side % _SIDE for side in seen.size]
         squares = _squares(pad(planes, (0, spare[1], 0, spare[0])))
         height, width = squares.shape[-2:]
-        even = squares.new_ones(len(planes), _CHANNELS, height + 4 * down, width + 4 * across)
+        margins = (height + 2 * (down - 1), width + 2 * (across - 1))
+        frame = (_SIDE * (height + down - 1), _SIDE * (width + across - 1))
         return SmallKernel(
             squares,
-            _weights(kernel.flip(0, 1)),
-            _weights(kernel),
-            _laid(even),
-            _squares(_around(seen, (_SIDE * down, _SIDE * across), spare)),
+            *_weights(turned, spans),
+            _laid(squares.new_ones(len(planes), _CHANNELS, *margins)),
+            _squares(_around(seen, corner, frame)),
             tuple(image.shape),
+            corner,
         )
 
     def first(self, value: float | None) -> Tensor:
@@ -116,8 +125,7 @@ class SmallKernel:
 
     def picture(self, estimate: Tensor) -> Tensor:
         """The picture's part of an estimate."""
-        down, across = (side // 2 for side in self.forwards.shape[-2:])
-        top, left = _SIDE * down, _SIDE * across
+        top, left = self.corner
         height, width = self.shape[-2:]
         planes = pixel_shuffle(estimate, _SIDE)[..., top : top + height, left : left + width]
         return planes.reshape(self.shape)
@@ -128,22 +136,27 @@ class SmallKernel:
         return ratio[..., down : down + height, across : across + width]
 
 
-def _reach(kernel: Tensor) -> Size:
-    """Squares that the kernel reaches into, down and across."""
-    down, across = (-(-(side // 2) // _SIDE) for side in kernel.shape)
-    return down, across
+def _span(kernel: Tensor, axis: int) -> range:
+    """Offsets from the middle at which a kernel (h, w) is not zero along an axis, and the middle."""
+    middle = kernel.shape[axis] // 2
+    places = kernel.any(1 - axis).nonzero().flatten() - middle
+    return range(min(int(places.min()), 0), max(int(places.max()), 0) + 1)
 
 
-def _around(seen: Observation, margin: Size, spare: list[int]) -> Tensor:
-    """The planes of the frame that was seen, (N, 1, H', W'), within other margins.
+def _squares_for(span: range) -> int:
+    """From how many squares in a row the pixels of one are summed."""
+    return -(-(_SIDE - 1 + len(span)) // _SIDE)
+
+
+def _around(seen: Observation, corner: Size, frame: Size) -> Tensor:
+    """The planes that were seen, (N, 1, H', W'), on a frame with the picture at that corner.
 
     What lies further from the picture than the kernel's radius has no say.
     """
     edges: list[int] = []
     for axis in (1, 0):
-        before = margin[axis] - seen.margin[axis]
-        whole = seen.size[axis] + spare[axis] + 2 * margin[axis]
-        edges += [before, whole - before - seen.image.shape[axis - 2]]
+        before = corner[axis] - seen.margin[axis]
+        edges += [before, frame[axis] - before - seen.image.shape[axis - 2]]
     return pad(seen.image.flatten(0, 1)[:, None], edges)
 
 
@@ -157,13 +170,18 @@ def _squares(planes: Tensor) -> Tensor:
     return _laid(pixel_unshuffle(planes, _SIDE))
 
 
-def _weights(kernel: Tensor) -> Tensor:
-    """The correlation with a kernel as one of squares, (16, 16, h, w)."""
-    (height, width), (down, across) = kernel.shape, _reach(kernel)
-    sides = [_SIDE * (2 * reach + 1) for reach in (down, across)]
-    shifted = kernel.new_zeros(_CHANNELS, 1, *sides)
-    for channel, own in enumerate(shifted[:, 0]):
-        top = _SIDE * down + channel // _SIDE - height // 2
-        left = _SIDE * across + channel % _SIDE - width // 2
-        own[top : top + height, left : left + width] = kernel
-    return _squares(shifted)
+def _weights(kernel: Tensor, spans: tuple[range, range]) -> tuple[Tensor, Tensor]:
+    """The correlation with a kernel and its adjoint as those of squares, (16, 16, h, w) each."""
+    taps = kernel
+    for axis, span in enumerate(spans):
+        taps = taps.narrow(axis, kernel.shape[axis] // 2 + span.start, len(span))
+    height, width = taps.shape
+    rows, columns = (_squares_for(span) for span in spans)
+    forwards, backwards = kernel.new_zeros(2, _CHANNELS, 1, _SIDE * rows, _SIDE * columns)
+    for channel in range(_CHANNELS):
+        top, left = divmod(channel, _SIDE)
+        forwards[channel, 0, top : top + height, left : left + width] = taps
+        top += _SIDE * (rows - 1) + 1 - height
+        left += _SIDE * (columns - 1) + 1 - width
+        backwards[channel, 0, top : top + height, left : left + width] = taps.flip(0, 1)
+    return _squares(forwards), _squares(backwards)
