@@ -137,7 +137,7 @@ class SmallKernel:
 
 
 def _span(kernel: Tensor, axis: int) -> range:
-    """Offsets from the middle at which a kernel (h, w) is not zero along an axis, and the middle."""
+    """Offsets from the middle where a kernel (h, w) is not zero along an axis, and the middle."""
     middle = kernel.shape[axis] // 2
     places = kernel.any(1 - axis).nonzero().flatten() - middle
     return range(min(int(places.min()), 0), max(int(places.max()), 0) + 1)
