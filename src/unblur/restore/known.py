@@ -186,22 +186,15 @@ def _prepare(parameters: Known, page: Page, given: Given, _: Progress | None) ->
         )
     if isinstance(given.kernel, Kernel) and float(given.kernel.pixels.max()) >= _ONE_PIXEL:
         return Prepared(None, unchanged="identity: the kernel is one pixel", blur=given.kernel)
-    noise = _noise(parameters, page, given.kernel, given.kernel_error)
+    noise = parameters.noise_std
+    if noise is None and getattr(parameters, "stop_at_noise", True):
+        noise = noise_for(parameters, page, given.kernel, measure_noise(page), given.kernel_error)
     return Prepared(
         restorer_for(parameters, given.kernel, noise or 0.0, page),
         blur=given.kernel,
         measured={} if noise is None else {"noise_std": noise},
         solver=parameters,
     )
-
-
-def _noise(parameters: Known, page: Page, blur: Kernel | Field, error: float) -> float | None:
-    """The solver's noise, as it was told or is measured; None where it does not ask."""
-    if parameters.noise_std is not None:
-        return parameters.noise_std
-    if isinstance(parameters, RichardsonLucy) and not parameters.stop_at_noise:
-        return None
-    return noise_for(parameters, page, blur, measure_noise(page), error)
 
 
 def noise_for(
