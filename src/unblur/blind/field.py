@@ -1,6 +1,7 @@
 """A blur that varies over the frame because the camera rolled while it shifted."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +17,6 @@ from unblur.blur import Field, Kernel, Record
 from unblur.deconvolve import hyper_laplacian
 from unblur.fourier import fast_size, gradient, inverse, taper_edges, transfer_function
 from unblur.progress import Progress, report
-from unblur.threads import side_by_side
 
 __all__ = ["FieldEstimate", "estimate_field"]
 
@@ -38,6 +38,9 @@ _ANGLES = 8
 _FIRST_WEIGHT, _MIDDLE_WEIGHT, _LAST_WEIGHT = 1e-2, 1e-3, 1.5e-4
 _SETTLING, _SHARPENING = 16, 6
 _STEPS = 30
+# After so many predictions a field that leaves more edges than the kernel is given up. Of 20 shakes
+# of training photographs no such field (of 11) was better in the end, and of the others 7 were.
+_PROMISING = 3
 # The settings are for one whole picture, the correlations for a window.
 _GAMMA_SHARE = 0.1
 _THRESHOLD = 0.06
@@ -124,15 +127,18 @@ def estimate_field(
         return FieldEstimate(Field.uniform(kernel), 0.0, 0.0, 0.0, 0.0, 0, better=False)
     poses = _start(kernel, size)
     windows, points, factor = _windows(image, poses)
-    poses, rejected = _alternate(poses, kernel, windows, points, settings, progress=progress)
+    edges = partial(_edges, windows, noise=max(noise_std * factor, _LEAST_NOISE))
+    uniform = kernel.expand(len(points), -1, -1)
+    most = edges(uniform)
+    poses, rejected = _alternate(
+        poses, kernel, windows, points, settings,
+        promising=lambda kernels: edges(kernels) <= most, progress=progress,
+    )  # fmt: skip
     report(progress, "field", 1.0)
-    noise = max(noise_std * factor, _LEAST_NOISE)
-    rivals = poses.kernels(points), kernel.expand(len(points), -1, -1)
-    (energy, edges), (energy_uniform, edges_uniform) = side_by_side(
-        [partial(_judge, windows, kernels, noise) for kernels in rivals]
-    )
-    gain, fewer = math.log(energy_uniform / energy), math.log(edges_uniform / edges)
-    growth = math.log(_size(rivals[0]) / _size(kernel[None]))
+    kernels = poses.kernels(points)
+    gain = math.log(_energy(windows, uniform) / _energy(windows, kernels))
+    fewer = math.log(most / edges(kernels))
+    growth = math.log(_size(kernels) / _size(kernel[None]))
     shares = poses.weights.sum((1, 2)).double()
     drift = math.hypot(*size) / 2 * math.sqrt(float((shares * poses.angles**2).sum()))
     plausible = gain > -_UNCLEAR and drift >= _LEAST_DRIFT and growth > -_LARGEST_SHRINKAGE
@@ -149,9 +155,13 @@ def _alternate(
     points: Tensor,
     settings: Settings,
     *,
+    promising: Callable[[Tensor], bool],
     progress: Progress | None,
 ) -> tuple[Poses, int]:
-    """Predict the windows and fit the poses in turn: the poses, and how many windows disagree."""
+    """Predict the windows and fit the poses in turn: the poses, and how many windows disagree.
+
+    It ends early where the first kernels of the windows are not promising.
+    """
     seen = taper_edges(windows, (kernel.shape[0] // 2, kernel.shape[1] // 2))
     blurred = gradient(seen)
     kernels = kernel.expand(len(points), *kernel.shape)
@@ -168,6 +178,8 @@ def _alternate(
         poses = fit_poses(poses, points, correlations, shares, gamma=gamma, steps=_STEPS)
         poses = poses.clean(_THRESHOLD, settings.remove_isolated)
         kernels = poses.kernels(points)
+        if iteration + 1 == _PROMISING and not promising(kernels):
+            break
         # Before, no window is explained well, and who disagrees is chance.
         if iteration >= _SETTLING // 2:
             shares = _agreeing(correlations, kernels).to(shares)
@@ -229,26 +241,37 @@ def _field(poses: Poses, size: Size, settings: Settings) -> Field:
     return Field(kernels.unflatten(0, (rows, columns))[:, :, None], record=record)
 
 
-def _judge(windows: Tensor, kernels: Tensor, noise: float) -> tuple[float, float]:
-    """The l0 energy of windows (N, h, w) under kernels (N, side, side), and the share of edges.
+def _energy(windows: Tensor, kernels: Tensor) -> float:
+    """The l0 energy of windows (N, h, w) under kernels (N, side, side), a pixel's.
 
-    The energy is a pixel's, with every gradient that is not zero counted; the edges are those of a
-    smooth restoration, as in `unblur.blind.score`.
+    Every gradient that is not zero counts.
     """
     size = (windows.shape[-2], windows.shape[-1])
-    rim = math.ceil(_RIM * min(size))
-    inside = (..., slice(rim, -rim), slice(rim, -rim))
+    inside = _inside(size)
     seen = taper_edges(windows, (_TAPER, _TAPER))
     sharp = predict(seen, kernels, _JUDGED_WEIGHT)
     again = inverse(torch.fft.rfft2(sharp) * transfer_function(kernels, size), size)
     along_y, along_x = gradient(sharp)
     kept = (along_y**2 + along_x**2)[inside] > _TINY**2
     energy = (again - seen)[inside].square().mean() + _JUDGED_WEIGHT * kept.float().mean()
+    return max(float(energy), 1e-12)
+
+
+def _edges(windows: Tensor, kernels: Tensor, noise: float) -> float:
+    """The share of edges in a smooth restoration of the windows, as in `unblur.blind.score`."""
     weight = _RATE * max(noise, _VISIBLE_NOISE)
-    smooth = hyper_laplacian(windows[None], kernels, regularization=weight)[0]
+    # What lies around a window matters to its rim only, which is left out.
+    seen = taper_edges(windows, (_TAPER, _TAPER))
+    smooth = hyper_laplacian(seen[None], kernels, regularization=weight, boundary="periodic")[0]
+    inside = _inside((windows.shape[-2], windows.shape[-1]))
     steps = torch.stack([part[inside] for part in gradient(smooth)])
-    edges = (steps.abs() > _VISIBLE).float().mean()
-    return max(float(energy), 1e-12), max(float(edges), 1e-6)
+    return max(float((steps.abs() > _VISIBLE).float().mean()), 1e-6)
+
+
+def _inside(size: Size) -> tuple[slice, slice, slice]:
+    """All windows without their rims."""
+    rim = math.ceil(_RIM * min(size))
+    return slice(None), slice(rim, -rim), slice(rim, -rim)
 
 
 def _size(kernels: Tensor) -> float:
