@@ -20,7 +20,7 @@ Size = tuple[int, int]
 _UNIT = 8
 # What is restored anew crosses over into the rest along so many pixels inside of its patch, and
 # sees so many beside the kernel's radius around it.
-_RAMP, _AROUND = 16, 32
+_RAMP, _AROUND = 16, 16
 # Patches that see more of the picture than this save nothing, nor do so many.
 _MOST_SHARE, _MOST = 0.35, 256
 # A pixel costs about so many times as much with the bounds of lights as without.

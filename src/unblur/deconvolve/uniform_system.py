@@ -105,9 +105,6 @@ def _parseval(x: Tensor, y: Tensor, size: Size) -> Tensor:
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:
     """Sums of the products of real and imaginary parts, (B, C, 1, 1)."""
-    planes = zip(x.flatten(0, 1), y.flatten(0, 1), strict=True)
-    sums = [
-        torch.dot(torch.view_as_real(u).flatten(), torch.view_as_real(v).flatten())
-        for u, v in planes
-    ]
-    return torch.stack(sums).view(*x.shape[:2], 1, 1)
+    u, v = (torch.view_as_real(each).flatten(2) for each in (x, y))
+    total: Tensor = torch.linalg.vecdot(u, v)
+    return total[..., None, None]
