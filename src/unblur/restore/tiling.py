@@ -7,7 +7,7 @@ everywhere. The plan is made of integers only.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import torch
 from torch import Tensor
@@ -178,24 +178,21 @@ def run_tiles(
         restore: gives the restored pixels (C, h, w) of boxes, each what one tile gives.
         write: takes the first row's number and finished rows (C, h, W), top to bottom.
         progress: mapped over all tiles.
-        together: how many tiles are handed over at once, of those in one band.
+        together: how many tiles are handed over at once.
         alike: whether these must see boxes of one size.
     """
-    done, carry = 0, None
+    tiles = _restored(plan, restore, progress, together=together, alike=alike)
+    carry = None
     for band in plan.bands():
         reach = plan.own(Box(band[0].top, 0, band[0].bottom, plan.size[1]))
         total: Tensor | None = None
-        for cores in _groups(plan, band, together, alike):
-            start, done = done, done + len(cores)
-            own = [plan.own(core) for core in cores]
-            found = restore(own, part(progress, start / plan.count, done / plan.count))
+        for core, (box, pixels) in zip(band, tiles, strict=False):  # the rest is the next band's
             if plan.count == 1:
-                write(0, found[0])
+                write(0, pixels)
                 return
             if total is None:
-                total = found[0].new_zeros(found[0].shape[0], *reach.size)
-            for core, box, pixels in zip(cores, own, found, strict=True):
-                total[:, :, box.left : box.right] += pixels * _weights(plan, core, box).to(pixels)
+                total = pixels.new_zeros(pixels.shape[0], *reach.size)
+            total[:, :, box.left : box.right] += pixels * _weights(plan, core, box).to(pixels)
         if total is None:
             continue
         if carry is not None:
@@ -206,10 +203,27 @@ def run_tiles(
         write(reach.top, total[:, :finished])
 
 
-def _groups(plan: Plan, band: Sequence[Box], most: int, alike: bool) -> Iterator[list[Box]]:
-    """Neighbours, at most so many at once, that see boxes of one size where that is asked for."""
+def _restored(
+    plan: Plan,
+    restore: Callable[[Sequence[Box], Progress | None], Sequence[Tensor]],
+    progress: Progress | None,
+    *,
+    together: int,
+    alike: bool,
+) -> Iterator[tuple[Box, Tensor]]:
+    """What each tile gives, one after the other, whole groups at a time."""
+    done = 0
+    for cores in _groups(plan, together, alike):
+        start, done = done, done + len(cores)
+        own = [plan.own(core) for core in cores]
+        found = restore(own, part(progress, start / plan.count, done / plan.count))
+        yield from zip(own, found, strict=True)
+
+
+def _groups(plan: Plan, most: int, alike: bool) -> Iterator[list[Box]]:
+    """Cores in order, at most so many at once, that see boxes of one size where that is asked."""
     group: list[Box] = []
-    for core in band:
+    for core in chain.from_iterable(plan.bands()):
         differs = alike and group and plan.seen(core).size != plan.seen(group[0]).size
         if differs or len(group) == most:
             yield group
