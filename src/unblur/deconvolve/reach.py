@@ -49,7 +49,7 @@ def reach(blur: Kernel | Field, noise_std: float, regularization: float | None =
     """
     kernel = blur.pixels if isinstance(blur, Kernel) else blur.kernels.mean(dim=(0, 1, 2))
     radius = max(kernel.shape[-2:]) // 2
-    limit = 64 + 2 * radius
+    limit = 32 + 2 * radius
     side = fast_size(4 * limit, 8)
     spectrum = transfer_function(kernel.double(), (side, side))
     weight = default_regularization(noise_std) if regularization is None else regularization
