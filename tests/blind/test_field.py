@@ -113,6 +113,18 @@ def test_a_uniform_shake_stays_one_kernel(sharp: torch.Tensor, seed: int) -> Non
     assert not estimate_field(seen, kernel, Settings(), noise_std=0.005).better
 
 
+def test_a_field_that_leaves_more_edges_is_given_up(sharp: torch.Tensor) -> None:
+    kernel = kernels.shake(9, seed=1).pixels
+    seen = noisy(Field.uniform(kernel).operator(SIZE, "replicate").forward(sharp))
+    stages: list[float] = []
+    found = estimate_field(
+        seen, kernel, Settings(), noise_std=0.005, progress=lambda _, done: stages.append(done)
+    )
+    assert found.fewer_edges < 0
+    assert len(stages) < 6
+    assert stages[-1] == 1.0
+
+
 def test_a_small_picture_stays_one_kernel() -> None:
     kernel = kernels.motion(length=5, angle=0).pixels
     found = estimate_field(torch.rand(1, 1, 64, 300), kernel, Settings(), noise_std=0.01)

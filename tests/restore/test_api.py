@@ -355,3 +355,14 @@ def test_a_weight_that_the_solver_has_no_use_for_is_an_error() -> None:
             solver="local-wiener",
             regularization=0.1,
         )
+
+
+def test_noise_is_measured_where_somebody_asks() -> None:
+    picture = np.random.default_rng(0).random((40, 48))
+    kernel = unblur.kernels.gaussian(sigma=1.0)
+    asked, not_asked = (
+        unblur.deblur(picture, "richardson-lucy", kernel=kernel, iterations=1, stop_at_noise=stop)
+        for stop in (True, False)
+    )
+    assert asked.report.measured["noise_std"] > 0
+    assert "noise_std" not in not_asked.report.measured

@@ -235,6 +235,21 @@ def test_only_tiles_of_one_size_go_together(together: int) -> None:
     assert 1 < max(sizes) <= together
 
 
+def test_groups_go_on_from_band_to_band() -> None:
+    plan = Plan((60, 90), (0, 20, 40, 60), (0, 30, 60, 90), ramp=4, halo=6)
+    image = torch.rand(3, 60, 90, generator=torch.Generator().manual_seed(0))
+    sizes: list[int] = []
+    bands: list[torch.Tensor] = []
+
+    def restore(boxes: Sequence[Box], progress: object) -> list[torch.Tensor]:
+        sizes.append(len(boxes))
+        return [image[:, *box.slices] for box in boxes]
+
+    run_tiles(plan, restore, lambda top, rows: bands.append(rows), together=2, alike=False)
+    assert sizes == [2, 2, 2, 2, 1]
+    torch.testing.assert_close(torch.cat(bands, 1), image, rtol=0, atol=1e-6)
+
+
 @pytest.fixture(scope="module")
 def scene() -> np.ndarray:
     """A photograph, float32 (300, 330), blurred by a Gaussian of 1.2 pixels, with 1 % noise."""
