@@ -1,9 +1,10 @@
 """Lights that are restored by themselves: where they are, and that nothing else changes."""
 
+import pytest
 import torch
 
 from unblur.blur import Field, Kernel, kernels
-from unblur.deconvolve import local_wiener
+from unblur.deconvolve import local_wiener, tv
 from unblur.deconvolve.lights import Patch, by_patches, patches, solid
 from unblur.metrics import psnr
 
@@ -99,3 +100,19 @@ def test_few_lights_are_explained_and_the_rest_is_as_without_them():
         assert shown[1] > shown[0] + 3
         if isinstance(blur, torch.Tensor):
             assert torch.equal(aware[..., :150, :], naive[..., :150, :])
+
+
+@pytest.mark.parametrize("solver", [tv, local_wiener])
+def test_bright_lights_come_out_nearer_than_they_were(solver):
+    """Four times as bright as white: most of each trail is clipped too."""
+    scene = torch.full((1, 1, 160, 200), 0.15)
+    for y, x, radius in ((40, 50, 4), (90, 130, 7), (120, 40, 5)):
+        down, across = torch.meshgrid(torch.arange(160), torch.arange(200), indexing="ij")
+        scene[0, 0, (down - y) ** 2 + (across - x) ** 2 < radius**2] = 4.0
+    kernel = kernels.shake(size=21, seed=5)
+    light = Field.uniform(kernel).operator((160, 200), "reflect").forward(scene)
+    noise = 0.004 * torch.randn(light.shape, generator=torch.Generator().manual_seed(0))
+    seen = (light + noise).clamp(0, 1)
+    restored = solver(seen, kernel.pixels, noise_std=0.005, clipped=seen >= 0.999)
+    before, after = (psnr(one.clamp(0, 1), scene.clamp(0, 1)) for one in (seen, restored))
+    assert after > before + 4

@@ -269,7 +269,7 @@ def test_faults_of_the_picture_come_before_the_work(kernel: Kernel) -> None:
     with pytest.raises(InputError, match=r"\[0, 1\]"):
         unblur.deblur(np.full((9, 9), 99.0), "tv", kernel=kernel, progress=never)
     with pytest.raises(KernelError, match="larger than the picture"):
-        unblur.deblur(np.eye(9), "tv", kernel=kernel, progress=never)
+        unblur.deblur(np.eye(9), "tv", kernel=np.ones((11, 11)), progress=never)
 
 
 @pytest.mark.parametrize("method", ["", "nothing", 7, None])
@@ -366,3 +366,15 @@ def test_noise_is_measured_where_somebody_asks() -> None:
     )
     assert asked.report.measured["noise_std"] > 0
     assert "noise_std" not in not_asked.report.measured
+
+
+@pytest.mark.parametrize("method", ["richardson-lucy", "tv"])
+def test_zeros_around_a_kernel_change_nothing(method: str) -> None:
+    picture = np.random.default_rng(0).random((40, 9)).astype(np.float32)
+    bare = np.zeros((3, 3))
+    bare[-1] = 0.2, 0.5, 0.3
+    plain, padded = (
+        unblur.deblur(picture, method, kernel=kernel, noise_std=0.01).image
+        for kernel in (bare, np.pad(bare, 4))
+    )
+    np.testing.assert_array_equal(plain, padded)

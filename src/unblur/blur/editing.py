@@ -15,7 +15,7 @@ from torch.nn.functional import grid_sample, pad
 from unblur.blur.checks import MAX_SIDE, odd_side, real
 from unblur.errors import KernelError, ParameterError
 
-__all__ = ["centre", "centroid", "clean", "crop", "normalise", "resize", "rotate"]
+__all__ = ["centre", "centroid", "clean", "crop", "normalise", "resize", "rotate", "trim"]
 
 
 def normalise(pixels: torch.Tensor) -> torch.Tensor:
@@ -54,7 +54,7 @@ def centre(pixels: torch.Tensor, subpixel: bool = False) -> torch.Tensor:
         for axis in (0, 1):
             share = shift[axis] - whole[axis]
             moved = (1 - share) * moved + share * moved.roll(1, axis)
-    return normalise(_trim(moved, pixels.shape[0], pixels.shape[1]))
+    return normalise(trim(moved, pixels.shape[0], pixels.shape[1]))
 
 
 def clean(pixels: torch.Tensor, threshold: float = 0.05, isolated: float = 0.1) -> torch.Tensor:
@@ -122,7 +122,7 @@ def rotate(pixels: torch.Tensor, angle: float) -> torch.Tensor:
     source_y = (sine * columns + cosine * rows) / half[0]
     grid = torch.stack((source_x, source_y), -1)[None]
     turned = grid_sample(pad(wide, (1, 1, 1, 1))[None, None], grid, align_corners=True)[0, 0]
-    return normalise(_trim(turned, 1, 1)).to(pixels.dtype)
+    return normalise(trim(turned)).to(pixels.dtype)
 
 
 def crop(pixels: torch.Tensor, size: int | tuple[int, int]) -> torch.Tensor:
@@ -160,7 +160,7 @@ def _shift(pixels: torch.Tensor, down: int, right: int, margin: int) -> torch.Te
     return pad(pixels, (horizontal, horizontal, vertical, vertical)).roll((down, right), (0, 1))
 
 
-def _trim(pixels: torch.Tensor, least_height: int, least_width: int) -> torch.Tensor:
+def trim(pixels: torch.Tensor, least_height: int = 1, least_width: int = 1) -> torch.Tensor:
     """Cut empty rows and columns at the rim, alike on opposite sides, not below the least sides."""
     filled = pixels > 0
     for axis, least in ((0, least_height), (1, least_width)):

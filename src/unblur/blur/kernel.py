@@ -198,6 +198,15 @@ class Kernel:
         """
         return replace(self, pixels=editing.crop(self.pixels, size))
 
+    def trim(self) -> "Kernel":
+        """Cut rows and columns of zeros at the rim, as many on opposite sides.
+
+        Example:
+            >>> Kernel.from_array([[0.0, 0.25, 0.75, 0.0, 0.0]]).trim().size
+            (1, 3)
+        """
+        return replace(self, pixels=editing.trim(self.pixels))
+
     def flip(self, vertical: bool = True, horizontal: bool = True) -> "Kernel":
         """Mirror top to bottom and left to right; both together give the adjoint blur.
 

@@ -13,7 +13,6 @@ from unblur.blur import Field
 from unblur.deconvolve.blocks import block_variance, wiener_in_blocks
 from unblur.deconvolve.halves import double, halve, halve_kernel
 from unblur.deconvolve.lights import by_patches, patches, solid
-from unblur.deconvolve.loop import iterate
 from unblur.deconvolve.setup import (
     LEAST_NOISE,
     channel_of,
@@ -209,8 +208,7 @@ def _planes(
     count = image.shape[1]
     pilots: Iterable[State]
     if guess is not None:  # a patch, a third of the picture at most: all channels go at once
-        begun = problem.start(guess(problem.seen.margin, problem.system.size))
-        pilots = _split(iterate(begun, problem.step, iterations=problem.iterations))
+        pilots = _split(problem.solve(guess=guess(problem.seen.margin, problem.system.size)))
     else:
         pilots = (
             _pilot(problem, index, brief, part(progress, index / count, (index + 0.5) / count))
@@ -235,7 +233,7 @@ def _pilot(problem: Problem, index: int, brief: int, progress: Progress | None) 
     plane = problem.channel(index)
     if index >= problem.seen.image.shape[1] - brief:
         plane = plane.brief()
-    return iterate(plane.start(), plane.step, iterations=plane.iterations, progress=progress)
+    return plane.solve(progress)
 
 
 def _split(state: State) -> list[State]:

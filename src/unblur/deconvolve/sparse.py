@@ -5,7 +5,6 @@ from typing import Literal
 from torch import Tensor
 
 from unblur.blur import Field
-from unblur.deconvolve.loop import iterate
 from unblur.deconvolve.proximal import shrink_power, shrink_vector
 from unblur.deconvolve.setup import HYPER_RATE, check, default_regularization
 from unblur.deconvolve.splitting import ITERATIONS, Shrink, pose
@@ -46,7 +45,7 @@ def tv(
         regularization: r > 0; None derives it from the noise (see `default_regularization`). Small
             values keep noise, large ones flatten texture.
         curvature: c, at least 0; 0 is total variation alone, 1 lets edges ring a little.
-        iterations: steps of the continuation, at least 1.
+        iterations: steps of the continuation, at least 1; more where clipped lights are bright.
         boundary: "unknown" explains light from outside the frame; "periodic" takes the picture as
             one period.
         clipped: bool, broadcastable to `image`: pixels that are at least as bright as they look.
@@ -113,7 +112,7 @@ def hyper_laplacian(
         noise_std: standard deviation of the noise, in the units of the image, at least 0.
         regularization: r > 0; None derives it from the noise (see `default_regularization`).
         exponent: p in (0, 1); near 1 is total variation, 1/2 sets most gradients to zero.
-        iterations: steps of the continuation, at least 1.
+        iterations: steps of the continuation, at least 1; more where clipped lights are bright.
         boundary: "unknown" explains light from outside the frame; "periodic" takes the picture as
             one period.
         clipped: bool, broadcastable to `image`: pixels that are at least as bright as they look.
@@ -194,5 +193,4 @@ def _solve(
         ignored=ignored,
         curvature=curvature,
     )
-    image = iterate(problem.start(), problem.step, iterations=iterations, progress=progress).image
-    return problem.seen.crop(image).contiguous()
+    return problem.seen.crop(problem.solve(progress).image).contiguous()

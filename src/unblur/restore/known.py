@@ -216,6 +216,7 @@ def restorer_for(parameters: Known, blur: Kernel | Field, noise_std: float, page
         KernelError: The kernel is larger than the picture.
     """
     if isinstance(blur, Kernel):
+        blur = blur.trim()
         blur.check_fits(page.size)
     solver, floats = _SOLVERS[type(parameters)]
     options = _options(parameters, noise_std)
