@@ -80,7 +80,7 @@ def patches(lights: Tensor, radius: Size) -> list[Patch] | None:
         >>> lights = torch.zeros(400, 400, dtype=torch.bool)
         >>> lights[200, 100] = True
         >>> patches(lights, (3, 3))
-        [Patch(own=(176, 232, 72, 128), seen=(136, 272, 32, 168))]
+        [Patch(own=(176, 232, 72, 128), seen=(152, 256, 48, 152))]
     """
     from scipy.ndimage import find_objects, label
 

@@ -6,16 +6,16 @@ from torch import Tensor
 
 from unblur.blur import Field
 from unblur.deconvolve.proximal import shrink_power, shrink_vector
-from unblur.deconvolve.setup import HYPER_RATE, check, default_regularization
+from unblur.deconvolve.setup import HYPER_RATE, LEAST_NOISE, check, default_regularization
 from unblur.deconvolve.splitting import ITERATIONS, Shrink, pose
 from unblur.errors import ParameterError
 from unblur.progress import Progress
 
 __all__ = ["CURVATURE", "hyper_laplacian", "tv"]
 
-# With these second differences total variation wants less weight over the noise: 0.07 restores as
-# 0.1 does alone.
-CURVATURE, _TV_RATE = 0.25, 0.07
+# With these second differences total variation wants less weight over the noise: 0.07 at the noise
+# named here restores as 0.1 does alone. What it wants grows faster than the noise.
+CURVATURE, _TV_RATE, _TV_NOISE, _TV_POWER = 0.25, 0.07, 0.0075, 1.25
 
 
 def tv(
@@ -42,7 +42,7 @@ def tv(
         image: v, (B, C, H, W), in [0, 1]; not modified. Channels are independent.
         kernel: (h, w) or (C, h, w), odd sides; or a field.
         noise_std: standard deviation of the noise, in the units of the image, at least 0.
-        regularization: r > 0; None derives it from the noise (see `default_regularization`). Small
+        regularization: r > 0; None derives it from the noise s: 0.07 s (s / 0.0075)^0.25. Small
             values keep noise, large ones flatten texture.
         curvature: c, at least 0; 0 is total variation alone, 1 lets edges ring a little.
         iterations: steps of the continuation, at least 1; more where clipped lights are bright.
@@ -72,11 +72,12 @@ def tv(
         >>> bool((restored - flat).abs().max() < 1e-4)
         True
     """
+    rate = _TV_RATE * (max(noise_std, LEAST_NOISE) / _TV_NOISE) ** (_TV_POWER - 1)
     return _solve(
         image,
         kernel,
         shrink_vector,
-        _TV_RATE,
+        rate,
         noise_std=noise_std,
         regularization=regularization,
         curvature=curvature,

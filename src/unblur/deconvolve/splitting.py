@@ -31,7 +31,7 @@ _FIRST_WEIGHT, _LAST_WEIGHT = 4.0, 300.0
 # least, what a picture adds that is all border, for each share of it and for its cube, and the
 # most; under a field, where a step is dear. Large kernels in small pictures want many: 256 pixels
 # under a kernel of 25 come to 18.7 dB with 12 steps, 28.9 with 60, 29.7 with 100.
-_FIT_STEPS, _BORDER_STEPS, _WIDE_BORDER_STEPS, _MOST_STEPS, _FIELD_STEPS = 5, 30, 60_000, 100, 12
+_FIT_STEPS, _BORDER_STEPS, _WIDE_BORDER_STEPS, _MOST_STEPS, _FIELD_STEPS = 5, 30, 180_000, 100, 12
 _GUESSED_STEPS = 30
 # A light that comes out this much brighter than white is worth so many more steps, and iterations:
 # what it was is found only slowly, and until then it rings.
