@@ -483,7 +483,7 @@ def test_row_14_prime_sides(command: Command, tmp_path: Path, method: str) -> No
 def test_row_17_a_panorama_runs_in_tiles(
     command: Command, tmp_path: Path, photograph: np.ndarray
 ) -> None:
-    Image.fromarray(np.tile(photograph, (1, 8, 1))).save(tmp_path / "wide.png")
+    Image.fromarray(np.tile(photograph, (1, 12, 1))).save(tmp_path / "wide.png")
     unblur.kernels.gaussian(sigma=1.0).save(tmp_path / "k.tif")
     for tile, name in ((0, "whole.png"), (64, "tiled.png")):
         answer = command(

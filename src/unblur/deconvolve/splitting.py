@@ -7,6 +7,7 @@ from torch import Tensor
 
 from unblur.blur import Field
 from unblur.deconvolve.curvature import flattened
+from unblur.deconvolve.lights import solid
 from unblur.deconvolve.loop import iterate
 from unblur.deconvolve.observation import Observation, observe
 from unblur.deconvolve.proximal import shrink_vector
@@ -89,12 +90,17 @@ class Problem:
         """
         steps = self.fit_steps if guess is None else min(self.fit_steps, _GUESSED_STEPS)
         image, iterations = self._fit(steps, guess), self.iterations
-        if self.seen.clipped is not None and float(image.amax()) > _BRIGHT:
+        if self._bright(image):
             iterations = max(iterations, _LIGHT_ITERATIONS)
             image = self._fit(self.light_steps, image) if self.light_steps else image
         problem = replace(self, iterations=iterations)
         begun = State(image, self._project(image))
         return iterate(begun, problem.step, iterations=iterations, progress=progress)
+
+    def _bright(self, image: Tensor) -> bool:
+        """Whether what is clipped holds a light, and not just specks, well above white."""
+        clipped = self.seen.clipped
+        return clipped is not None and solid((image > _BRIGHT) & clipped) is not None
 
     def _fit(self, steps: int, start: Tensor | None) -> Tensor:
         """Fit what is known under a quadratic prior."""
