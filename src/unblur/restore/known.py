@@ -49,7 +49,7 @@ _ONE_PIXEL = 0.999
 # that is quick to transform.
 _FRAME = 64
 # On two cores two tiles apart take 0.7 to 0.8 of the time that one after the other takes on both.
-# With this side, 12 megapixels take 0.87 of what they took in tiles of 2048; below, halos cost more.
+# Of this side, 12 megapixels take 0.87 of what they took at 2048; below, halos cost more.
 _BEST_TILE = 1536
 # Blur acts on linear light. But the noise of a stored picture is even in its encoded values, and so
 # is the eye: deconvolved in linear light, shadows beside bright edges turn black or ring in colour
