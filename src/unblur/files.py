@@ -11,7 +11,15 @@ from contextlib import contextmanager, suppress
 from unblur.errors import InputError, OutputError
 from unblur.failpoints import failpoint
 
-__all__ = ["AnyPath", "open_regular", "replacing", "shown", "sweep", "write_whole"]
+__all__ = [
+    "AnyPath",
+    "open_regular",
+    "replacing",
+    "shown",
+    "sweep",
+    "why_not_opened",
+    "write_whole",
+]
 
 AnyPath = str | os.PathLike[str] | os.PathLike[bytes]
 
@@ -57,14 +65,25 @@ def open_regular(path: AnyPath) -> int:
     except InputError:
         raise
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{label} cannot be opened: {reason}") from error
+        raise InputError(f"{label} cannot be opened: {why_not_opened(error)}") from error
     try:
         _require_regular(os.fstat(descriptor).st_mode, label)
     except InputError:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def why_not_opened(error: Exception) -> str:
+    """Say what the system said, and what to look at where a file is missing.
+
+    Example:
+        >>> why_not_opened(PermissionError(13, "Permission denied"))
+        'Permission denied'
+    """
+    reason = str(getattr(error, "strerror", None) or error)
+    hint = "; check the name and the folder" if isinstance(error, FileNotFoundError) else ""
+    return reason + hint
 
 
 def _require_regular(mode: int, label: str) -> None:

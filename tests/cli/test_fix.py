@@ -83,7 +83,10 @@ def test_underscores_in_options_are_hyphens(fix: Command, png: Path) -> None:
     [
         (["--noise-sdt", "1"], "no such option: --noise-sdt; did you mean --noise-std"),
         (["--stregth=0.5"], "no such option: --stregth; did you mean --strength"),
-        (["--lambda-min", "1e-4"], "no such option: --lambda-min"),
+        (
+            ["--lambda-min", "1e-4"],
+            "no such option: --lambda-min with -m wiener; -m l0 takes it",
+        ),
         (["--set", "lamda=1"], "unknown parameter 'lamda'"),
         (["--set", "noise_std"], "--set must be NAME=VALUE"),
         (["--set", "noise_std=1", "--noise-std", "1"], "'noise_std' is given twice"),

@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from unblur.blur.noise_level import estimate_noise
-from unblur.restore.guard import only_noise, why_not
+from unblur.restore.guard import noise_share, trust
 
 NOISE = 0.01
 
@@ -30,7 +30,7 @@ def noisy(picture: Tensor, deviation: float = NOISE) -> Tensor:
 
 
 def verdict(shown: Tensor, run) -> str | None:
-    return why_not(shown, float(estimate_noise(shown)), run)
+    return trust(shown, float(estimate_noise(shown)), run).why
 
 
 def softened(picture: Tensor, deviation: float) -> Tensor:
@@ -52,14 +52,15 @@ def test_texture_may_not(sharp):
     texture = 0.06 * torch.randn(sharp.shape, generator=torch.Generator().manual_seed(1))
     # Somewhere the noise must be seen alone.
     texture[..., :48, :] = 0
-    why = verdict(noisy(sharp + texture), lambda _image: sharp)
-    assert "sharp: edges" in why
-    assert verdict(noisy(sharp + texture), lambda _image: sharp + texture) is None
+    seen = noisy(sharp + texture)
+    # What is as flat as the rim gains by it.
+    assert trust(seen, NOISE, lambda _image: sharp).share < 0.05
+    assert trust(seen, NOISE, lambda _image: sharp + texture).share == 1
 
 
 def test_what_brings_out_more_than_there_was_is_not_trusted(sharp):
     ringing = 0.08 * torch.randn(sharp.shape, generator=torch.Generator().manual_seed(1))
-    assert "sharp: edges" in verdict(noisy(sharp), lambda _image: sharp + ringing)
+    assert "detail and not noise" in verdict(noisy(sharp), lambda _image: sharp + ringing)
 
 
 @pytest.mark.parametrize("deviation", [0.0, NOISE])
@@ -78,6 +79,35 @@ def test_so_much_that_looks_like_noise_is_taken_for_texture(sharp):
     assert "sharp: edges" in verdict(noisy(sharp, 0.06), lambda _image: sharp)
 
 
-def test_a_picture_smaller_than_a_block_is_left():
-    flat = torch.full((1, 3, 20, 200), 0.5)
-    assert not only_noise(noisy(flat), flat, NOISE)
+def test_where_detail_is_seen_the_share_is_that_of_the_least_error(sharp):
+    seen = noisy(sharp)
+    detail = NOISE * torch.randn(sharp.shape, generator=torch.Generator().manual_seed(2))
+
+    def run(image: Tensor) -> Tensor:
+        """Four tenths of the noise go, and as much of what is no noise changes."""
+        return 0.6 * image + 0.4 * sharp + 0.4 * detail
+
+    share = noise_share(seen, NOISE, run)
+    errors = [
+        (float((seen.lerp(run(seen), part) - sharp).square().mean()), part)
+        for part in np.linspace(0, 1, 101)
+    ]
+    assert share == pytest.approx(min(errors)[1], abs=0.02)
+    assert trust(seen, NOISE, run) == (share, None)
+
+
+@pytest.mark.parametrize(("kept", "wanted"), [(0.0, 1.0), (0.2, 0.8), (0.4, 0.35)])
+def test_a_blurred_picture_is_sharpened_as_far_as_no_detail_is_seen(sharp, kept, wanted):
+    soft, less = softened(sharp, 2), softened(sharp, 1)
+    # So much sharper that it would count as harm.
+    assert float((less - soft).square().mean()) > 3 * NOISE**2
+    share = trust(noisy(soft), NOISE, lambda image: less + kept * (image - soft)).share
+    assert share == pytest.approx(wanted, abs=0.05)
+
+
+def test_a_network_that_does_nothing_is_not_trusted(sharp):
+    assert noise_share(noisy(sharp), NOISE, lambda image: image) == 0.0
+
+
+def test_a_line_of_pixels_is_no_error():
+    assert noise_share(torch.full((1, 3, 1, 50), 0.5), NOISE, lambda image: image) == 0.0

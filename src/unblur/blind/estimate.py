@@ -40,7 +40,7 @@ _NOISY = (Pace(30.0, 10.0, 4.0, 24, fresh=4),)
 _SOME_NOISE, _NOISE = 0.004, 0.008
 # Refinement looks at a square of so many kernel sides, and at least and at most so many pixels.
 # Less will do where the size was given.
-_KERNELS, _LEAST_REGION, _GIVEN_REGION, _LARGEST_REGION = 20, 384, 320, 576
+_KERNELS, _LEAST_REGION, _GIVEN_REGION, _LARGEST_REGION = 20, 384, 256, 576
 # Share of the work that is done once the candidates are there.
 _COARSE = 0.4
 _LEAST_NOISE = 1e-3
@@ -132,7 +132,7 @@ def estimate(
     apart = [one for one in others if kernel_similarity(kernels[first], kernels[one]) < _ALIKE]
     # Costs compare on the same pixels only.
     largest = max(max(kernels[index].shape) for index in (first, *apart))
-    window = _window(grey, round(largest * scale), given=settings.kernel_size > 0)
+    window = _window(grey, round(largest * scale), settings.kernel_size)
     paces = _NOISY if noise >= _NOISE else _MODERATE if noise >= _SOME_NOISE else _CLEAN
 
     def refined(index: int, progress: Progress | None) -> list[Estimate]:
@@ -166,10 +166,10 @@ def _consensus(kernels: list[Tensor], index: int) -> float:
     return sum(similar) / len(similar) if similar else 1.0
 
 
-def _window(grey: Tensor, side: int, *, given: bool) -> Tensor:
-    """The part of the picture that kernels up to this side are refined on."""
-    least = _GIVEN_REGION if given else _LEAST_REGION
-    side = fast_size(min(max(_KERNELS * side, least), _LARGEST_REGION))
+def _window(grey: Tensor, side: int, given: int) -> Tensor:
+    """The part of the picture that kernels up to this side, or of the given one, are refined on."""
+    wanted = max(_KERNELS * given, _GIVEN_REGION) if given else max(_KERNELS * side, _LEAST_REGION)
+    side = fast_size(min(wanted, _LARGEST_REGION))
     x, y, width, height = choose_region(grey[None, None], side)
     return _fast(grey[y : y + height, x : x + width])
 

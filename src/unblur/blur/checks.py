@@ -92,5 +92,7 @@ def image_batch(name: str, image: object) -> torch.Tensor:
         raise InputError(f"{name} holds no pixels: its shape is {tuple(image.shape)}")
     # A sum is not finite where a value is not, and takes a thirtieth of the time.
     if not bool(image.sum().isfinite()) and not bool(image.isfinite().all()):
-        raise NonFiniteInput(f"{name} holds NaN or infinity: those must be replaced first")
+        raise NonFiniteInput(
+            f"{name} holds NaN or infinity: replace those first, as torch.nan_to_num does"
+        )
     return image

@@ -132,10 +132,11 @@ class MethodCommand(TyperCommand):
                 if takes_value.get(name) and not equals:
                     rewritten += [next_word for next_word in [next(words, None)] if next_word]
                 continue
+            method = _method(args)
             if parameters is None:
-                parameters = _parameters(_method(args))
+                parameters = _parameters(method)
             if name not in parameters:
-                raise _Wrong(_unknown(name, [*takes_value, *parameters]), ctx)
+                raise _Wrong(_unknown(name, [*takes_value, *parameters], method), ctx)
             if not equals:
                 value = "true" if parameters[name] == "boolean" else next(words, "")
             rewritten += ["--set", f"{name[2:]}={value}"]
@@ -176,6 +177,12 @@ class _Wrong(typer.BadParameter):
         return self.message
 
 
-def _unknown(name: str, known: list[str]) -> str:
+def _unknown(name: str, known: list[str], method: str) -> str:
+    from unblur.restore.catalogue import METHODS
+
+    others = [each.name for each in METHODS if name in _parameters(each.name)]
+    if others:
+        return f"no such option: {name} with -m {method}; -m {' or '.join(others)} takes it"
     near = difflib.get_close_matches(name, known, n=3)
-    return f"no such option: {name}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+    hint = f"did you mean {' or '.join(near)}?" if near else f"`unblur methods {method}` lists more"
+    return f"no such option: {name}; {hint}"

@@ -180,7 +180,9 @@ def _tell(
 def _summary(kernel: "Kernel") -> str:
     confidence = kernel.record.confidence
     trust = "" if confidence is None else f", confidence {confidence:.2f}"
-    return f"kernel {kernel.size[0]} x {kernel.size[1]}{trust}"
+    # It leaves a picture as it is.
+    nothing = ": no blur was found" if kernel.size == (1, 1) else ""
+    return f"kernel {kernel.size[0]} x {kernel.size[1]}{trust}{nothing}"
 
 
 def _drawing(kernel: "Kernel", columns: int = 64) -> str:

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from unblur.errors import InputError, OutputError
-from unblur.files import replacing, write_whole
+from unblur.files import replacing, why_not_opened, write_whole
 from unblur.jobs import storage
 from unblur.jobs.job import STREAM
 
@@ -76,8 +76,7 @@ def _state(name: str) -> tuple[int, ...] | str:
     try:
         found = os.stat(name)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name} cannot be opened: {reason}") from error
+        raise InputError(f"{name} cannot be opened: {why_not_opened(error)}") from error
     if not stat.S_ISREG(found.st_mode):
         kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe, a socket or a device"
         raise InputError(f"{name} is {kind}; give a file")

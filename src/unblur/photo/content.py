@@ -81,7 +81,7 @@ def _file(path: AnyPath) -> Iterator[Content]:
     descriptor = open_regular(path)
     try:
         if os.fstat(descriptor).st_size == 0:
-            raise CorruptImage(f"{label} is empty (0 bytes)")
+            raise CorruptImage(f"{label} is empty (0 bytes): copy it anew from where it came")
         try:
             mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
@@ -115,5 +115,5 @@ def drain(stream: BinaryIO) -> bytes:
 
 def _of_bytes(data: bytes) -> Content:
     if not data:
-        raise CorruptImage("the picture is empty (0 bytes)")
+        raise CorruptImage("the picture is empty (0 bytes): nothing was sent or read")
     return Content(data, "the picture")

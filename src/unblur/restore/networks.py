@@ -12,7 +12,7 @@ from unblur.blur.noise_level import estimate_noise
 from unblur.errors import WeightsError
 from unblur.progress import Progress, report
 from unblur.restore.gathering import through
-from unblur.restore.guard import share_of, why_not
+from unblur.restore.guard import trust
 from unblur.restore.method import Build, Given, Prepared, Restorer, Tile
 from unblur.restore.page import Page, Values
 from unblur.restore.parameters import Parameter
@@ -101,7 +101,7 @@ class DPANet(Networked):
     local_statistics: Annotated[bool, _LOCAL] = True
     guard: Annotated[
         bool,
-        Parameter("leave a picture as it is where it gets no sharper, or more than noise goes"),
+        Parameter("leave a picture as it is where it gets no sharper and noise is not what goes"),
     ] = True
 
 
@@ -209,17 +209,15 @@ def _guarded(
 ) -> Prepared:
     """Leave a page as it is where the network has nothing to do, or does not do it.
 
-    The network is tried on the middle of the page. Without noise half of its change counts.
+    The network is tried on the middle of the page, and so much of its change counts as is trusted.
     """
     prepared = prepare(page, given, progress)
     if given.prior is not None:
         return prepared
-    shown = page.read(_middle(page)).clamp(0, 1).expand(-1, 3, -1, -1)
-    noise = float(estimate_noise(shown))
-    why = why_not(shown, noise, partial(_run, runner))
+    shown = page.read(_middle(page)).clamp(0, 1)
+    share, why = trust(shown, float(estimate_noise(shown)), partial(_run, runner))
     if why is not None:
         return replace(prepared, restorer=None, unchanged=why)
-    share = share_of(noise)
     return replace(
         prepared,
         restorer=None if prepared.restorer is None else _in_part(prepared.restorer, share),
@@ -270,22 +268,20 @@ def _restorer(network: "Network", runner: "Runner", batch: int) -> Restorer:
 
 
 def _restore(runner: "Runner", tile: Tile, progress: Progress | None) -> Tensor:
-    """Restore a tile; what is brighter than white or darker than black stays so by as much.
-
-    Grey is three equal channels, and their mean.
-    """
+    """Restore a tile; what is brighter than white or darker than black stays so by as much."""
     report(progress, "network", 0.0)
     image = tile.image
     shown = image.clamp(0, 1)
-    restored = _run(runner, shown.expand(-1, 3, -1, -1))
-    if image.shape[1] == 1:
-        restored = restored.mean(dim=1, keepdim=True)
+    restored = _run(runner, shown)
     report(progress, "network", 1.0)
     return restored + (image - shown)
 
 
 def _run(runner: "Runner", shown: Tensor) -> Tensor:
-    restored = through(runner, shown).clamp(0, 1)
+    """What the network makes of values in [0, 1]; grey is three equal channels, and their mean."""
+    restored = through(runner, shown.expand(-1, 3, -1, -1)).clamp(0, 1)
+    if shown.shape[1] == 1:
+        restored = restored.mean(dim=1, keepdim=True)
     if not bool(torch.isfinite(restored).all()):
         raise WeightsError(
             f"the network gave values that are not finite in {runner.precision}: use precision "

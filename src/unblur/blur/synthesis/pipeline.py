@@ -254,4 +254,6 @@ def _check(pictures: Tensor, margin: int) -> None:
             f"{tuple(pictures.shape)}"
         )
     if pictures.is_floating_point() and not bool(torch.isfinite(pictures).all()):
-        raise NonFiniteInput("pictures hold NaN or infinity: those must be replaced first")
+        raise NonFiniteInput(
+            "pictures hold NaN or infinity: replace those first, as torch.nan_to_num does"
+        )
