@@ -125,7 +125,8 @@ def estimate(
     scale = grey.shape[-1] / coarse.shape[-1]
     # Means over the pixels of a coarser level have less noise.
     level = max(noise / scale, _LEAST_NOISE)
-    rated = side_by_side([partial(rate, coarse, kernel, level, coarse=True) for kernel in kernels])
+    seen = _window(coarse, max(max(each.shape) for each in kernels), settings.kernel_size)
+    rated = side_by_side([partial(rate, seen, kernel, level, coarse=True) for kernel in kernels])
     costs = [score.coarse_cost for score in rated]
     first, *others = sorted(range(count), key=costs.__getitem__)[:2]
     # A second one that is like the first would only become the same.
