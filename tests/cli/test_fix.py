@@ -74,6 +74,23 @@ def test_a_parameter_of_the_method_by_any_spelling(
     assert json.loads(answer.out)["parameters"]["noise_std"] == 0.02
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["--stop-at-noise"], True),
+        (["--stop-at-noise", "false"], False),
+        (["--stop-at-noise=no"], False),
+        (["--no-stop-at-noise"], False),
+    ],
+)
+def test_a_switch_of_the_method_by_any_spelling(
+    command: Command, kernel_file: Path, png: Path, words: list[str], wanted: bool
+) -> None:
+    answer = command("fix", "-m", "richardson-lucy", "--kernel", kernel_file, *words, png, "--json")
+    assert answer.code == 0
+    assert json.loads(answer.out)["parameters"]["stop_at_noise"] is wanted
+
+
 def test_underscores_in_options_are_hyphens(fix: Command, png: Path) -> None:
     assert fix(png, "--max_memory", "2GB", "--strip_metadata", "--in_place").code == 0
 
@@ -85,7 +102,7 @@ def test_underscores_in_options_are_hyphens(fix: Command, png: Path) -> None:
         (["--stregth=0.5"], "no such option: --stregth; did you mean --strength"),
         (
             ["--lambda-min", "1e-4"],
-            "no such option: --lambda-min with -m wiener; -m l0 takes it",
+            "no such option: --lambda-min with -m wiener; -m l0 would take it",
         ),
         (["--set", "lamda=1"], "unknown parameter 'lamda'"),
         (["--set", "noise_std"], "--set must be NAME=VALUE"),

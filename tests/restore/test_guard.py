@@ -76,7 +76,7 @@ def test_a_blurred_picture_that_gets_no_sharper_may_lose_its_noise(sharp):
 
 
 def test_so_much_that_looks_like_noise_is_taken_for_texture(sharp):
-    assert "sharp: edges" in verdict(noisy(sharp, 0.06), lambda _image: sharp)
+    assert "noise of 6.0%, or texture" in verdict(noisy(sharp, 0.06), lambda _image: sharp)
 
 
 def test_where_detail_is_seen_the_share_is_that_of_the_least_error(sharp):
@@ -111,3 +111,27 @@ def test_a_network_that_does_nothing_is_not_trusted(sharp):
 
 def test_a_line_of_pixels_is_no_error():
     assert noise_share(torch.full((1, 3, 1, 50), 0.5), NOISE, lambda image: image) == 0.0
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_fine_stripes_in_noise_stay(sharp, axis):
+    """The diagonal of two by two pixels, where noise is looked for alone, has none of them."""
+    pattern = 0.06 * (torch.arange(sharp.shape[axis]) % 4 < 2)
+    striped = 0.4 + pattern.reshape(-1, *[1] * (-axis - 1)).expand(sharp.shape)
+    flat = torch.full_like(striped, 0.43)
+    # All of it would lose 9 dB; the share of the least error is small.
+    assert trust(noisy(striped), NOISE, lambda _image: flat).share == pytest.approx(0.1, abs=0.02)
+
+
+def test_noise_of_all_channels_together_is_seen_as_such(sharp):
+    """A network that takes the noise of colours alone takes none of it."""
+    common = NOISE * torch.randn(
+        (1, 1, *sharp.shape[-2:]), generator=torch.Generator().manual_seed(3)
+    )
+    seen = sharp + common
+
+    def grey_of(image: Tensor) -> Tensor:
+        return image - 0.9 * (image - sharp - (image - sharp).mean(dim=1, keepdim=True))
+
+    assert noise_share(seen, NOISE, grey_of) < 0.05
+    assert noise_share(noisy(sharp), NOISE, grey_of) > 0.9

@@ -38,7 +38,8 @@ _DOUBT = 0.05
 # that begin with the last one suit noise: without any they keep what the first kernels made.
 _NOISY = (Pace(30.0, 10.0, 4.0, 24, fresh=4),)
 _SOME_NOISE, _NOISE = 0.004, 0.008
-# Refinement looks at a square of so many kernel sides, and at least and at most so many pixels.
+# Refinement and choice look at a square of so many kernel sides, and at least and at most so many
+# pixels.
 # Less will do where the size was given.
 _KERNELS, _LEAST_REGION, _GIVEN_REGION, _LARGEST_REGION = 20, 384, 256, 576
 # Share of the work that is done once the candidates are there.
@@ -125,7 +126,8 @@ def estimate(
     scale = grey.shape[-1] / coarse.shape[-1]
     # Means over the pixels of a coarser level have less noise.
     level = max(noise / scale, _LEAST_NOISE)
-    seen = _window(coarse, max(max(each.shape) for each in kernels), settings.kernel_size)
+    largest = max(max(each.shape) for each in kernels)
+    seen = _window(coarse, largest, round(settings.kernel_size / scale))
     rated = side_by_side([partial(rate, seen, kernel, level, coarse=True) for kernel in kernels])
     costs = [score.coarse_cost for score in rated]
     first, *others = sorted(range(count), key=costs.__getitem__)[:2]
@@ -168,7 +170,7 @@ def _consensus(kernels: list[Tensor], index: int) -> float:
 
 
 def _window(grey: Tensor, side: int, given: int) -> Tensor:
-    """The part of the picture that kernels up to this side, or of the given one, are refined on."""
+    """The part of the picture that kernels up to this side, or of the given one, are judged on."""
     wanted = max(_KERNELS * given, _GIVEN_REGION) if given else max(_KERNELS * side, _LEAST_REGION)
     side = fast_size(min(wanted, _LARGEST_REGION))
     x, y, width, height = choose_region(grey[None, None], side)

@@ -1,6 +1,7 @@
 """What the command line has beside plain options: regions, and the parameters of a method."""
 
 import difflib
+from collections import deque
 from typing import Any, TypeVar
 
 import typer
@@ -11,6 +12,9 @@ from unblur.errors import ParameterError
 __all__ = ["MethodCommand", "check_choice", "colour", "hyphens", "region", "settings"]
 
 T = TypeVar("T", bound=str)
+
+# What a switch such as `--guard` takes for its value; anything else is the next picture.
+_SWITCHES = ("true", "false", "yes", "no", "on", "off")
 
 
 def hyphens(name: str) -> str:
@@ -103,7 +107,8 @@ def check_choice(option: str, value: str, choices: tuple[T, ...]) -> T:
 class MethodCommand(TyperCommand):
     """A command that takes the parameters of its method by their own names.
 
-    `--iterations 30` becomes `--set iterations=30` before anything else looks at the arguments.
+    `--iterations 30` becomes `--set iterations=30` before anything else looks at the arguments,
+    `--guard` `--set guard=true` and `--no-guard` `--set guard=false`.
     What is neither an option of the command nor a parameter of the method is refused here, with the
     nearest of both.
     """
@@ -120,8 +125,9 @@ class MethodCommand(TyperCommand):
         }
         rewritten: list[str] = []
         parameters: dict[str, str] | None = None
-        words = iter(args)
-        for word in words:
+        words = deque(args)
+        while words:
+            word = words.popleft()
             if word == "--":
                 rewritten += [word, *words]
                 break
@@ -129,16 +135,21 @@ class MethodCommand(TyperCommand):
             name = hyphens(name) if name.startswith("--") else name
             if not name.startswith("--") or name in takes_value:
                 rewritten.append(word)
-                if takes_value.get(name) and not equals:
-                    rewritten += [next_word for next_word in [next(words, None)] if next_word]
+                if takes_value.get(name) and not equals and words:
+                    rewritten.append(words.popleft())
                 continue
             method = _method(args)
             if parameters is None:
                 parameters = _parameters(method)
+            if name.startswith("--no-") and parameters.get(f"--{name[5:]}") == "boolean":
+                rewritten += ["--set", f"{name[5:]}=false"]
+                continue
             if name not in parameters:
                 raise _Wrong(_unknown(name, [*takes_value, *parameters], method), ctx)
-            if not equals:
-                value = "true" if parameters[name] == "boolean" else next(words, "")
+            if not equals and parameters[name] == "boolean":
+                value = words.popleft() if words and words[0] in _SWITCHES else "true"
+            elif not equals:
+                value = words.popleft() if words else ""
             rewritten += ["--set", f"{name[2:]}={value}"]
         return rewritten
 
@@ -182,7 +193,7 @@ def _unknown(name: str, known: list[str], method: str) -> str:
 
     others = [each.name for each in METHODS if name in _parameters(each.name)]
     if others:
-        return f"no such option: {name} with -m {method}; -m {' or '.join(others)} takes it"
+        return f"no such option: {name} with -m {method}; -m {' or '.join(others)} would take it"
     near = difflib.get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"`unblur methods {method}` lists more"
     return f"no such option: {name}; {hint}"
