@@ -161,6 +161,7 @@ def test_pictures_that_are_no_kernel_are_refused(tmp_path):
     iio.imwrite(tmp_path / "large.png", np.ones((10, 2048), np.uint8))
     (tmp_path / "text.png").write_bytes(b"hello, this is text")
     (tmp_path / "empty.npy").write_bytes(b"")
+    np.save(tmp_path / "nan.npy", np.full((3, 3), np.nan))
     np.save(tmp_path / "whole.npy", np.ones((9, 9)))
     (tmp_path / "cut.npy").write_bytes((tmp_path / "whole.npy").read_bytes()[:-5])
     (tmp_path / "header.npy").write_bytes((tmp_path / "whole.npy").read_bytes()[:20])
@@ -172,7 +173,8 @@ def test_pictures_that_are_no_kernel_are_refused(tmp_path):
         "pages.tif": "holds 2 pictures",
         "large.png": "2048 x 10 pixels; a kernel's sides are at most 2047",
         "text.png": "neither a picture nor a NumPy array",
-        "empty.npy": "neither a picture nor a NumPy array",
+        "empty.npy": "empty.npy is empty",
+        "nan.npy": "nan.npy: a kernel must be finite",
         "cut.npy": "cut.npy is cut off",
         "header.npy": "not a whole NumPy array",
         "huge.npy": "huge.npy is",

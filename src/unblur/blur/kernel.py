@@ -78,7 +78,10 @@ class Kernel:
         from unblur.blur.kernel_files import load_kernel
 
         array, record = load_kernel(path)
-        return Kernel.from_array(array, record=record)
+        try:
+            return Kernel.from_array(array, record=record)
+        except KernelError as error:
+            raise KernelError(f"{os.path.basename(path)}: {error}") from error
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write to `.tif`, `.tiff` or `.npy` (exact, with the record) or `.png` (for the eye).

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unblur.blur.checks import MAX_SIDE
 from unblur.blur.record import Record
 from unblur.errors import KernelError, OutputError
-from unblur.files import write_whole
+from unblur.files import why_not_opened, write_whole
 
 __all__ = ["load_kernel", "save_kernel"]
 
@@ -33,7 +33,9 @@ def load_kernel(path: str | os.PathLike[str]) -> tuple[NDArray[Any], Record]:
             raise KernelError(f"{name} is too large for a kernel: over {_MAX_BYTES >> 20} MiB")
         content = Path(path).read_bytes()
     except OSError as error:
-        raise KernelError(f"cannot read the kernel {name}: {error.strerror or error}") from error
+        raise KernelError(f"cannot read the kernel {name}: {why_not_opened(error)}") from error
+    if not content:
+        raise KernelError(f"{name} is empty (0 bytes): copy it anew from where it came")
     array, text = (_read_npy if content.startswith(_NPY_MAGIC) else _read_picture)(content, name)
     return array, Record.from_json(text) or Record("file", {"name": name})
 
