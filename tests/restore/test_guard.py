@@ -87,7 +87,7 @@ def test_where_detail_is_seen_the_share_is_that_of_the_least_error(sharp):
         """Four tenths of the noise go, and as much of what is no noise changes."""
         return 0.6 * image + 0.4 * sharp + 0.4 * detail
 
-    share = noise_share(seen, NOISE, run)
+    share = noise_share(seen, run(seen), NOISE, run)
     errors = [
         (float((seen.lerp(run(seen), part) - sharp).square().mean()), part)
         for part in np.linspace(0, 1, 101)
@@ -106,11 +106,12 @@ def test_a_blurred_picture_is_sharpened_as_far_as_no_detail_is_seen(sharp, kept,
 
 
 def test_a_network_that_does_nothing_is_not_trusted(sharp):
-    assert noise_share(noisy(sharp), NOISE, lambda image: image) == 0.0
+    assert noise_share(noisy(sharp), noisy(sharp), NOISE, lambda image: image) == 0.0
 
 
 def test_a_line_of_pixels_is_no_error():
-    assert noise_share(torch.full((1, 3, 1, 50), 0.5), NOISE, lambda image: image) == 0.0
+    line = torch.full((1, 3, 1, 50), 0.5)
+    assert noise_share(line, line, NOISE, lambda image: image) == 0.0
 
 
 @pytest.mark.parametrize("axis", [-1, -2])
@@ -133,5 +134,6 @@ def test_noise_of_all_channels_together_is_seen_as_such(sharp):
     def grey_of(image: Tensor) -> Tensor:
         return image - 0.9 * (image - sharp - (image - sharp).mean(dim=1, keepdim=True))
 
-    assert noise_share(seen, NOISE, grey_of) < 0.05
-    assert noise_share(noisy(sharp), NOISE, grey_of) > 0.9
+    assert noise_share(seen, grey_of(seen), NOISE, grey_of) < 0.05
+    seen = noisy(sharp)
+    assert noise_share(seen, grey_of(seen), NOISE, grey_of) > 0.9

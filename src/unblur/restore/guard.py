@@ -28,9 +28,10 @@ _NUDGE = 0.1
 _WORTH = 0.98
 # At the finest scale a blurred picture is noise and nothing else. The network takes half of it in
 # 167 of 168 blurred training photographs and in 17 of 24 sharp ones, nine tenths in 110 and in
-# none. From the one on more of the change counts than what is noise, from the other on all of it:
-# with edges that are wide, and with edges that are not.
-_WIDE_EDGES, _NO_WIDE_EDGES = (0.5, 0.9), (0.8, 1.0)
+# none. From the one on more of the change counts than what is noise, from the other on all of it,
+# unless the energy of the change there is so many times what is taken: with edges that are wide,
+# and with edges that are not.
+_WIDE_EDGES, _NO_WIDE_EDGES = (0.5, 0.9, 4.0), (0.8, 1.0, 2.0)
 # Without wide edges a change of more energy, in variances of the noise, is more likely the end of
 # a fine pattern than what sharpens: stripes lose up to 24 dB by it.
 _MOST = 4.0
@@ -66,7 +67,10 @@ def trust(shown: Tensor, noise: float, run: Callable[[Tensor], Tensor]) -> Trust
     if noise > _NOISE[1]:
         return Trust(0.0, f"noise of {noise:.1%}, or texture that looks so; {_INSIST}")
     if noise >= _NOISE[0]:
-        share = noise_share(shown, noise, run, blurred=blurred)
+        restored = run(shown)
+        # Where a picture is so soft that it has no edges, some must appear.
+        wide = (before is None or blurred) and edge_width(restored) is not None
+        share = noise_share(shown, restored, noise, run, blurred=wide)
         if share > 0:
             return Trust(share)
         return Trust(0.0, f"what would change is detail and not noise; {_INSIST}")
@@ -82,7 +86,12 @@ def trust(shown: Tensor, noise: float, run: Callable[[Tensor], Tensor]) -> Trust
 
 
 def noise_share(
-    shown: Tensor, noise: float, run: Callable[[Tensor], Tensor], *, blurred: bool = False
+    shown: Tensor,
+    after: Tensor,
+    noise: float,
+    run: Callable[[Tensor], Tensor],
+    *,
+    blurred: bool = False,
 ) -> float:
     """Say how much of a change brings a noisy picture nearer to the truth, as far as can be told.
 
@@ -98,6 +107,7 @@ def noise_share(
 
     Args:
         shown: y, (1, C, H, W).
+        after: y + c(y).
         noise: s, its standard deviation.
         run: gives y + c(y).
         blurred: whether its edges are wide.
@@ -111,13 +121,12 @@ def noise_share(
 
     Example:
         >>> noisy = 0.01 * torch.randn(1, 1, 256, 256, generator=torch.Generator().manual_seed(0))
-        >>> noise_share(noisy, 0.01, lambda image: 0.5 * image)
+        >>> noise_share(noisy, 0.5 * noisy, 0.01, lambda image: 0.5 * image)
         1.0
-        >>> noise_share(noisy, 0.01, lambda image: image - 2.5 * noisy) < 0.5
+        >>> noise_share(noisy, -1.5 * noisy, 0.01, lambda image: image - 2.5 * noisy) < 0.5
         True
     """
     direction = _direction(shown, noise)
-    after = run(shown)
     change = (after - shown) / noise
     follows = (run(shown + _NUDGE * noise * direction) - after) / (_NUDGE * noise)
     taken, energy = _response(direction, follows, change)
@@ -127,9 +136,9 @@ def noise_share(
     if min(shown.shape[-2:]) < 2:
         return share
     fine_taken, fine_energy = _response(*(_finest(each) for each in (direction, follows, change)))
-    if fine_energy > 2 * fine_taken or (energy > _MOST and not blurred):
+    some, whole, most = _WIDE_EDGES if blurred else _NO_WIDE_EDGES
+    if fine_energy > most * fine_taken or (energy > _MOST and not blurred):
         return share
-    some, whole = _WIDE_EDGES if blurred else _NO_WIDE_EDGES
     beyond = (fine_taken - some) / (whole - some)
     return share + (1 - share) * min(max(beyond, 0.0), 1.0)
 
