@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from unblur.blur.noise_level import estimate_noise
+from unblur.restore.edges import edge_width
 from unblur.restore.guard import noise_share, trust
 
 NOISE = 0.01
@@ -137,3 +138,18 @@ def test_noise_of_all_channels_together_is_seen_as_such(sharp):
     assert noise_share(seen, grey_of(seen), NOISE, grey_of) < 0.05
     seen = noisy(sharp)
     assert noise_share(seen, grey_of(seen), NOISE, grey_of) > 0.9
+
+
+def test_a_picture_too_soft_for_edges_is_sharpened_where_some_appear(sharp):
+    seen, edges, none = noisy(softened(sharp, 20)), softened(sharp, 2), softened(sharp, 6)
+    assert edge_width(seen) is None
+    assert edge_width(edges) is not None
+    assert edge_width(none) is None
+    assert trust(seen, NOISE, lambda _image: edges).share == 1
+    assert trust(seen, NOISE, lambda _image: none).share < 0.05
+
+
+def test_a_blurred_picture_under_much_noise_is_trusted_where_edges_get_narrower(sharp):
+    seen = noisy(softened(sharp, 2), 0.04)
+    assert trust(seen, 0.04, lambda _image: softened(sharp, 1)) == (1.0, None)
+    assert "not sharper" in trust(seen, 0.04, lambda _image: softened(sharp, 2)).why

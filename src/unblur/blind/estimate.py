@@ -38,10 +38,9 @@ _DOUBT = 0.05
 # that begin with the last one suit noise: without any they keep what the first kernels made.
 _NOISY = (Pace(30.0, 10.0, 4.0, 24, fresh=4),)
 _SOME_NOISE, _NOISE = 0.004, 0.008
-# Refinement and choice look at a square of so many kernel sides, and at least and at most so many
-# pixels.
+# Refinement looks at a square of so many kernel sides, and at least and at most so many pixels.
 # Less will do where the size was given.
-_KERNELS, _LEAST_REGION, _GIVEN_REGION, _LARGEST_REGION = 20, 384, 256, 576
+_KERNELS, _LEAST_REGION, _GIVEN_REGION, _LARGEST_REGION = 20, 384, 320, 576
 # Share of the work that is done once the candidates are there.
 _COARSE = 0.4
 _LEAST_NOISE = 1e-3
@@ -126,16 +125,14 @@ def estimate(
     scale = grey.shape[-1] / coarse.shape[-1]
     # Means over the pixels of a coarser level have less noise.
     level = max(noise / scale, _LEAST_NOISE)
-    largest = max(max(each.shape) for each in kernels)
-    seen = _window(coarse, largest, round(settings.kernel_size / scale))
-    rated = side_by_side([partial(rate, seen, kernel, level, coarse=True) for kernel in kernels])
+    rated = side_by_side([partial(rate, coarse, kernel, level, coarse=True) for kernel in kernels])
     costs = [score.coarse_cost for score in rated]
     first, *others = sorted(range(count), key=costs.__getitem__)[:2]
     # A second one that is like the first would only become the same.
     apart = [one for one in others if kernel_similarity(kernels[first], kernels[one]) < _ALIKE]
     # Costs compare on the same pixels only.
     largest = max(max(kernels[index].shape) for index in (first, *apart))
-    window = _window(grey, round(largest * scale), settings.kernel_size)
+    window = _window(grey, round(largest * scale), given=settings.kernel_size > 0)
     paces = _NOISY if noise >= _NOISE else _MODERATE if noise >= _SOME_NOISE else _CLEAN
 
     def refined(index: int, progress: Progress | None) -> list[Estimate]:
@@ -169,10 +166,10 @@ def _consensus(kernels: list[Tensor], index: int) -> float:
     return sum(similar) / len(similar) if similar else 1.0
 
 
-def _window(grey: Tensor, side: int, given: int) -> Tensor:
-    """The part of the picture that kernels up to this side, or of the given one, are judged on."""
-    wanted = max(_KERNELS * given, _GIVEN_REGION) if given else max(_KERNELS * side, _LEAST_REGION)
-    side = fast_size(min(wanted, _LARGEST_REGION))
+def _window(grey: Tensor, side: int, *, given: bool) -> Tensor:
+    """The part of the picture that kernels up to this side are refined on."""
+    least = _GIVEN_REGION if given else _LEAST_REGION
+    side = fast_size(min(max(_KERNELS * side, least), _LARGEST_REGION))
     x, y, width, height = choose_region(grey[None, None], side)
     return _fast(grey[y : y + height, x : x + width])
 

@@ -138,14 +138,17 @@ class MethodCommand(TyperCommand):
                 if takes_value.get(name) and not equals and words:
                     rewritten.append(words.popleft())
                 continue
-            method = _method(args)
             if parameters is None:
-                parameters = _parameters(method)
+                parameters = _parameters(_method(args))
             if name.startswith("--no-") and parameters.get(f"--{name[5:]}") == "boolean":
                 rewritten += ["--set", f"{name[5:]}=false"]
                 continue
             if name not in parameters:
-                raise _Wrong(_unknown(name, [*takes_value, *parameters], method), ctx)
+                switches = [
+                    f"--no-{each[2:]}" for each in parameters if parameters[each] == "boolean"
+                ]
+                known = [*takes_value, *parameters, *switches]
+                raise _Wrong(_unknown(name, known, _method(args)), ctx)
             if not equals and parameters[name] == "boolean":
                 value = words.popleft() if words and words[0] in _SWITCHES else "true"
             elif not equals:

@@ -49,7 +49,8 @@ class Trust(NamedTuple):
 def trust(shown: Tensor, noise: float, run: Callable[[Tensor], Tensor]) -> Trust:
     """Say how far to trust a network with a picture.
 
-    With noise, see `noise_share`; without, edges must get narrower.
+    With some noise, see `noise_share`; with none, or so much that it may be texture, edges must get
+    narrower.
 
     Args:
         shown: (1, C, H, W) in [0, 1], a part of the picture.
@@ -63,18 +64,17 @@ def trust(shown: Tensor, noise: float, run: Callable[[Tensor], Tensor]) -> Trust
         True
     """
     before = edge_width(shown)
-    blurred = before is not None and before >= SHARP
-    if noise > _NOISE[1]:
-        return Trust(0.0, f"noise of {noise:.1%}, or texture that looks so; {_INSIST}")
-    if noise >= _NOISE[0]:
+    if _NOISE[0] <= noise <= _NOISE[1]:
         restored = run(shown)
+        soft = before is None or before >= SHARP
         # Where a picture is so soft that it has no edges, some must appear.
-        wide = (before is None or blurred) and edge_width(restored) is not None
-        share = noise_share(shown, restored, noise, run, blurred=wide)
-        if share > 0:
-            return Trust(share)
-        return Trust(0.0, f"what would change is detail and not noise; {_INSIST}")
-    if before is None or not blurred:
+        blurred = soft and edge_width(restored) is not None
+        share = noise_share(shown, restored, noise, run, blurred=blurred)
+        why = None if share > 0 else f"what would change is detail and not noise; {_INSIST}"
+        return Trust(share, why)
+    if before is None or before < SHARP:
+        if noise > _NOISE[1]:
+            return Trust(0.0, f"noise of {noise:.1%}, or texture that looks so; {_INSIST}")
         width = "there are none" if before is None else f"they are {before:.1f} pixels wide"
         why = f"sharp: edges leave the network nothing to do ({width}); {_INSIST}"
         return Trust(0.0, why)
@@ -82,7 +82,7 @@ def trust(shown: Tensor, noise: float, run: Callable[[Tensor], Tensor]) -> Trust
     if after is None or after > _NARROWER * before:
         why = f"not sharper: edges stay {before:.1f} pixels wide; {_INSIST}"
         return Trust(0.0, why)
-    return Trust(_SHARE + (1 - _SHARE) * noise / _NOISE[0])
+    return Trust(_SHARE + (1 - _SHARE) * min(noise / _NOISE[0], 1.0))
 
 
 def noise_share(
@@ -149,14 +149,15 @@ def _direction(shown: Tensor, noise: float) -> Tensor:
     The mean of C channels has the variance s^2 (1 + (C - 1) r) / C where noise is correlated by r.
     """
     seeded = torch.Generator().manual_seed(0)
-    own, common = (torch.randn(shown.shape, generator=seeded).to(shown) for _ in range(2))
+    own = torch.randn(shown.shape, generator=seeded).to(shown)
     channels = shown.shape[1]
     if channels == 1:
         return own
+    common = torch.randn(shown[:, :1].shape, generator=seeded).to(shown)
     mean = float(estimate_noise(shown.mean(dim=1, keepdim=True)))
     alike = (channels * (mean / noise) ** 2 - 1) / (channels - 1)
     alike = min(max(alike, 0.0), 1.0)
-    return math.sqrt(1 - alike) * own + math.sqrt(alike) * common[:, :1]
+    return math.sqrt(1 - alike) * own + math.sqrt(alike) * common
 
 
 def _response(direction: Tensor, follows: Tensor, change: Tensor) -> tuple[float, float]:
