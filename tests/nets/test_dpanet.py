@@ -5,12 +5,12 @@ import torch
 from torch.export import Dim
 
 from unblur.errors import ParameterError, WeightsError
-from unblur.nets.bank import Mixture
+from unblur.nets.blind_wiener import HOP, BlindWiener
 from unblur.nets.dpanet import WIDTHS, DPANet, resample_prior
 from unblur.nets.network import pad_to_multiple
 
 
-def network(*, blind=True, blocks=1, prior_blocks=1, width=2, step=1, bank=False):
+def network(*, blind=True, blocks=1, prior_blocks=1, width=2, step=1, wiener=False):
     """A network that changes something, the same each time."""
     generator = torch.Generator().manual_seed(0)
     built = DPANet(
@@ -19,7 +19,7 @@ def network(*, blind=True, blocks=1, prior_blocks=1, width=2, step=1, bank=False
         prior_blocks=prior_blocks,
         blind=blind,
         step=step,
-        bank=bank,
+        wiener=wiener,
     ).eval()
     with torch.no_grad():
         for parameter in built.parameters():
@@ -36,17 +36,17 @@ def shapes_of(built):
     return {name: tuple(entry.shape) for name, entry in built.state_dict().items()}
 
 
-@pytest.mark.parametrize(("step", "bank"), [(1, False), (2, False), (2, True)])
+@pytest.mark.parametrize(("step", "wiener"), [(1, False), (2, False), (2, True)])
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 2), (8, 8), (13, 30)])
-def test_any_size(size, step, bank):
+def test_any_size(size, step, wiener):
     image = pictures(2, 3, *size)
     before = image.clone()
-    restored = network(step=step, bank=bank)(image)
+    restored = network(step=step, wiener=wiener)(image)
     assert restored.shape == image.shape
     assert torch.isfinite(restored).all()
     assert torch.equal(image, before)
     # As if the picture had been extended before.
-    whole = network(step=step, bank=bank)(pad_to_multiple(image, 4 * step))
+    whole = network(step=step, wiener=wiener)(pad_to_multiple(image, 4 * step))
     torch.testing.assert_close(restored, whole[..., : size[0], : size[1]])
 
 
@@ -152,9 +152,9 @@ def test_squares_of_pixels_are_pixels_of_more_channels():
     assert not torch.equal(found, image)
 
 
-def test_with_a_bank_both_parts_see_what_it_deconvolved_and_what_it_added():
-    built, image = network(step=2, bank=True), pictures(1, 3, 16, 24)
-    change = built.mixture(image)
+def test_with_a_filter_both_parts_see_what_it_deconvolved_and_what_it_added():
+    built, image = network(step=2, wiener=True), pictures(1, 3, 16, 24)
+    change = built.blind_wiener(image)
     assert change.abs().max() > 1e-6
     plain = network(step=2)
     for name, part in (("restorer", built.restorer), ("estimator", built.estimator)):
@@ -170,21 +170,35 @@ def test_with_a_bank_both_parts_see_what_it_deconvolved_and_what_it_added():
     assert not torch.allclose(built(image), plain(image + change))
 
 
-def test_the_halo_of_a_bank_is_how_far_a_pixel_sees():
-    """The mixture's own reach, past which no change of the picture arrives, less half a block."""
-    built = network(step=2, bank=True)
-    added = built.spec.halo - network(step=2).spec.halo
-    assert added == Mixture.halo
+def test_the_halo_of_a_filter_is_how_far_a_pixel_sees():
+    """Windows over a pixel reach 127 pixels, and those beside them whose powers count 64 more."""
+    built = network(step=2, wiener=True)
+    assert built.spec.halo - network(step=2).spec.halo == BlindWiener.halo
     image = torch.rand(1, 3, 8, 800, requires_grad=True)
-    built.mixture(image)[..., 3, 400:408].sum().backward()
+    built.blind_wiener(image)[..., 3, 384:448].sum().backward()
     seen = image.grad.abs().sum((0, 1, 2)).nonzero().flatten()
-    reach = max(407 - int(seen.min()), int(seen.max()) - 400)
-    assert added - 8 <= reach <= added + 7
+    assert (int(seen.min()), int(seen.max())) == (448 - BlindWiener.halo, 383 + BlindWiener.halo)
+    # Tiles begin where windows do.
+    assert built.spec.multiple_of == HOP
 
 
-def test_a_bank_is_for_squares_of_pixels():
-    with pytest.raises(ParameterError, match="bank must be false where step is 1"):
-        DPANet(bank=True)
+def test_it_says_how_likely_there_is_no_blur():
+    built, image = network(step=2, wiener=True), pictures(1, 3, 100, 130)
+    seen = built.blind_wiener.seen(image)
+    # One class of all would have as much as another without weights.
+    with torch.no_grad():
+        for entry in (built.blind_wiener.blur.weight, built.blind_wiener.blur.bias):
+            entry.zero_()
+        assert built.unblurred(image) == pytest.approx(1 / 255, rel=1e-3)
+        built.blind_wiener.blur.bias[-1] = 100
+    assert built.unblurred(image) == pytest.approx(1)
+    assert built.blind_wiener.unblurred(image).shape == seen.shape[:3]
+    assert network(step=2).unblurred(image) is None
+
+
+def test_a_filter_is_for_squares_of_pixels():
+    with pytest.raises(ParameterError, match="wiener must be false where step is 1"):
+        DPANet(wiener=True)
 
 
 def test_squares_are_for_the_blind_form():
@@ -193,14 +207,14 @@ def test_squares_are_for_the_blind_form():
 
 
 @pytest.mark.parametrize(
-    ("blind", "step", "bank"),
+    ("blind", "step", "wiener"),
     [(True, 1, False), (True, 2, False), (True, 2, True), (False, 1, False)],
 )
-def test_shapes_give_the_network_back(blind, step, bank):
-    built = network(blind=blind, blocks=3, prior_blocks=2, width=4, step=step, bank=bank)
+def test_shapes_give_the_network_back(blind, step, wiener):
+    built = network(blind=blind, blocks=3, prior_blocks=2, width=4, step=step, wiener=wiener)
     found = DPANet.from_shapes(shapes_of(built)).fit(built.state_dict())
     assert (found.width, found.blocks, found.prior_blocks, found.blind) == (4, 3, 2, blind)
-    assert (found.step, found.bank) == (step, bank)
+    assert (found.step, found.wiener) == (step, wiener)
     assert all(
         torch.equal(a, b) for a, b in zip(found.parameters(), built.parameters(), strict=True)
     )
@@ -273,14 +287,14 @@ def test_channels_last_stays_and_gives_the_same():
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize(("step", "bank"), [(1, False), (2, True)])
-def test_it_exports_with_free_sides(step, bank):
-    built = network(step=step, bank=bank)
+@pytest.mark.parametrize(("step", "wiener"), [(1, False), (2, True)])
+def test_it_exports_with_free_sides(step, wiener):
+    built = network(step=step, wiener=wiener)
     free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     exported = torch.export.export(
         built, (pictures(2, 3, 37, 46),), dynamic_shapes=(free,)
     ).module()
     # A single block in a direction would be another graph.
-    for shape in ((1, 3, 21, 22), (3, 3, 9, 15), (2, 3, 10, 11) if bank else (2, 3, 5, 6)):
+    for shape in ((1, 3, 21, 22), (3, 3, 9, 15), (2, 3, 10, 11) if wiener else (2, 3, 5, 6)):
         image = pictures(*shape)
         torch.testing.assert_close(exported(image), built(image))

@@ -313,6 +313,8 @@ def test_a_finished_run_is_left_alone_and_can_be_made_longer(trained: Trained) -
         (["--trainer.val_check_interval", "0.5"], "val_check_interval must be a whole number"),
         (["--data.batch", "0"], "batches of 1 or more"),
         (["--data.synthesis.motion", "[9, 3]"], "motion must be a range"),
+        (["--model.learns", "[decoder]"], "learns must name parts of DPA-Net, which are estimator"),
+        (["--model.learns", "[]"], "got none"),
         (["--no.such", "1"], "no"),
     ],
 )
@@ -334,3 +336,20 @@ def test_precision_patches_and_accumulation_can_be_chosen(trained: Trained) -> N
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4, 5, 6]
     assert [row["step"] for row in rows if "val_psnr" in row] == [3, 6]
     assert all(0 < row["loss"] < 1 for row in rows if "loss" in row)
+
+
+def test_parts_learn_one_after_the_other(trained: Trained) -> None:
+    """First the filter, then, from its state, what stands behind it, and nothing else."""
+    built = "--model.arguments", '{"width": 2, "blocks": 1, "step": 2, "wiener": true}'
+    words = (*built, "--model.schedule", "constant", "--model.warmup", "0", "--keep.ema", "0")
+    still = trained("still", *words, "--model.lr", "0")
+    first = trained("first", *words, "--model.learns", "[blind_wiener]")
+    behind = ("--model.state", str(first / "state"), "--model.learns", "[estimator, restorer]")
+    second = trained("second", *words, *behind)
+    begun, filtered, whole = (weights_of(each)[0] for each in (still, first, second))
+    for name in begun:
+        of_filter = name.startswith("blind_wiener")
+        assert torch.equal(filtered[name], begun[name]) != of_filter, name
+        if of_filter:
+            assert torch.equal(whole[name], filtered[name]), name
+    assert any(not torch.equal(whole[name], filtered[name]) for name in begun)

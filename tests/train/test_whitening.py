@@ -62,16 +62,14 @@ def test_it_begins_as_the_identity(pictures):
     torch.testing.assert_close(network(pictures), pictures)
 
 
-def test_with_a_bank_energies_are_whitened_and_the_picture_comes_first(pictures):
-    network = DPANet(width=24, blocks=1, prior_blocks=1, step=2, bank=True)
+def test_with_a_filter_powers_are_whitened_and_the_picture_comes_first(pictures):
+    network = DPANet(width=24, blocks=1, prior_blocks=1, step=2, wiener=True)
+    drawn = network.blind_wiener.first.weight.clone()
     whiten(network, pictures)
-    mixture = network.mixture
-    seen = mixture.choose[0](mixture.energies(*mixture.bank(pictures)))
-    found = seen.detach().transpose(0, 1).flatten(1)
-    assert found.mean(1).abs().max() < 0.05
-    assert 0.2 < float(found.std()) < 1.1
+    first, seen = network.blind_wiener.first, network.blind_wiener.seen(pictures).flatten(0, -2)
+    scaled = (seen - seen.mean(0)) / seen.std(0).mean()
+    torch.testing.assert_close(first(seen), scaled @ drawn.T + first.bias + first.weight @ seen.mean(0))
     assert not network.restorer.encoder.extract.first.weight[:, 12:].any()
-    torch.testing.assert_close(network(pictures), pictures)
 
 
 def test_only_blind_networks_can_be_whitened(pictures):

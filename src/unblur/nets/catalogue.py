@@ -60,7 +60,7 @@ NETWORKS = (
         "dpanet",
         "general",
         DPANet,
-        {"width": 24, "blocks": 2, "prior_blocks": 1, "step": 2, "bank": True},
+        {"width": 24, "blocks": 2, "prior_blocks": 1, "step": 2, "wiener": True},
     ),
     Variant("autoencoder", "128", Autoencoder),
     Variant("deep-wiener", "16", DeepWiener),

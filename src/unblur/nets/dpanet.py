@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
 from unblur.errors import ParameterError, WeightsError
-from unblur.nets.bank import Mixture
+from unblur.nets.blind_wiener import HOP, BlindWiener
 from unblur.nets.dpa import DPA
 from unblur.nets.dpe import DPE, LEVELS, Prior
 from unblur.nets.local_statistics import WINDOW, set_window
@@ -25,8 +25,8 @@ WIDTHS = {"small": 16, "base": 32}
 _MULTIPLE = 2 ** (LEVELS - 1)
 # Measured: float32, blind form, for each channel of the finest level.
 _BYTES_PER_CHANNEL = 44
-# Estimated from the arrays alive in it, of the mixture; not measured.
-_BYTES_OF_BANK = 420
+# Measured, of the blind Wiener filter; and its filters and weights.
+_BYTES_OF_WIENER, _BYTES_OF_FILTERS = 420, 48 << 20
 
 
 class DPANet(Network):
@@ -44,13 +44,13 @@ class DPANet(Network):
         step: side of the squares of pixels that become channels, so that the finest level has the
             picture's resolution divided by it; above 1 in the blind form only. With 2 it learns
             five times as fast on a CPU, and sees twice as far.
-        bank: whether a mixture of inverse filters comes before both parts (with `step` 2 only):
-            they see the picture that it deconvolved, and beside it what it added. This is no part
-            of the paper.
+        wiener: whether a blind Wiener filter comes before both parts (with `step` 2 only): they see
+            the picture that it deconvolved, and beside it what it added. This is no part of the
+            paper.
 
     Raises:
         ParameterError: `step` is not 1 or 2, or not 1 where the network is not blind, or there is a
-            bank where it is not 2.
+            filter where it is not 2.
 
     Source:
         I. Kim et al., Image Deblurring using Deep Multi-Scale Distortion Prior, 2021, figure 2.
@@ -74,18 +74,18 @@ class DPANet(Network):
         prior_blocks: int = 4,
         blind: bool = True,
         step: int = 1,
-        bank: bool = False,
+        wiener: bool = False,
     ) -> None:
         super().__init__()
         if step not in ((1, 2) if blind else (1,)):
             raise ParameterError(f"step must be 1, or 2 in a blind network, got {step}")
-        if bank and step == 1:
-            raise ParameterError("bank must be false where step is 1, got true")
+        if wiener and step == 1:
+            raise ParameterError("wiener must be false where step is 1, got true")
         self.window: int | None = None
         self.width, self.blocks, self.prior_blocks, self.blind = width, blocks, prior_blocks, blind
-        self.step, self.bank = step, bank
-        colours, extra = 3 * step**2, step**2 if bank else 0
-        self.mixture = Mixture() if bank else None
+        self.step, self.wiener = step, wiener
+        colours, extra = 3 * step**2, step**2 if wiener else 0
+        self.blind_wiener = BlindWiener() if wiener else None
         self.estimator = DPE(colours + extra if blind else 6, width=width, blocks=prior_blocks)
         self.restorer = DPA(width=width, blocks=blocks, colours=colours, extra=extra)
 
@@ -95,16 +95,17 @@ class DPANet(Network):
 
         The halo is the radius of the theoretical receptive field. A block adds 14 pixels, since its
         two convolutions reach 1, 2 and 4 pixels at the three levels; what stands around the blocks
-        adds the rest, 4 more on the way through the estimator. A mixture comes before all that.
+        adds the rest, 4 more on the way through the estimator. A filter comes before all that.
         """
         radius = self.step * max(14 * self.blocks + 34, 14 * self.prior_blocks + 38)
-        radius += self.step - 1 + (Mixture.halo if self.bank else 0)
+        radius += self.step - 1 + (BlindWiener.halo if self.wiener else 0)
         held = _BYTES_PER_CHANNEL * self.width // self.step**2
         return NetSpec(
-            multiple_of=_MULTIPLE * self.step,
+            multiple_of=HOP if self.wiener else _MULTIPLE * self.step,
             halo=radius if self.window is None else radius + self.window // 2,
             global_statistics=self.window is None,
-            bytes_per_pixel=max(held, _BYTES_OF_BANK if self.bank else 0),
+            bytes_per_pixel=max(held, _BYTES_OF_WIENER if self.wiener else 0),
+            bytes_fixed=_BYTES_OF_FILTERS if self.wiener else 0,
         )
 
     @classmethod
@@ -135,7 +136,7 @@ class DPANet(Network):
             prior_blocks=prior_blocks,
             blind=first[1] != 6,
             step=2 if first[1] >= 12 else 1,
-            bank=first[1] == 16,
+            wiener=first[1] == 16,
         )
         return network.expect(shapes)
 
@@ -194,10 +195,22 @@ class DPANet(Network):
         if self.step == 1:
             return _extended(image)
         whole = pad_to_multiple(image, _MULTIPLE * self.step)
-        if self.mixture is not None:
-            change = self.mixture(whole)
+        if self.blind_wiener is not None:
+            change = self.blind_wiener(whole)
             whole = torch.cat((whole + change, change), dim=1)
         return pixel_unshuffle(whole, self.step)
+
+    def unblurred(self, image: Tensor) -> float | None:
+        """Say how likely it is that nothing blurred a picture; None where there is no filter."""
+        if self.blind_wiener is None:
+            return None
+        with torch.no_grad():
+            here = image.to(self.blind_wiener.first.weight.device)
+            return float(self.blind_wiener.unblurred(here).mean())
+
+    def deconvolve(self, image: Tensor) -> Tensor:
+        """Give what both parts begin with, (B, 3, H, W): the picture behind the filter, if any."""
+        return image if self.blind_wiener is None else image + self.blind_wiener(image)
 
     def forward(self, image: Tensor) -> Tensor:
         """Restore pictures (B, 3, H, W) of any size, the prior estimated from themselves.

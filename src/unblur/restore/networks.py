@@ -161,7 +161,7 @@ def build_network(parameters: Networked, device: torch.device) -> Build:
     }
     restorer = _restorer(network, runner, parameters.batch)
     prepare = partial(_prepare, network, restorer, measured)
-    return partial(_guarded, prepare, runner) if getattr(parameters, "guard", False) else prepare
+    return partial(_guarded, prepare, runner, network) if getattr(parameters, "guard", False) else prepare
 
 
 def _load(parameters: Networked) -> Any:
@@ -203,6 +203,7 @@ def _prepare(  # noqa: PLR0917 - the last three are those of `Build`
 def _guarded(
     prepare: Build,
     runner: "Runner",
+    network: Any,
     page: Page,
     given: Given,
     progress: Progress | None,
@@ -215,7 +216,8 @@ def _guarded(
     if given.prior is not None:
         return prepared
     shown = page.read(_middle(page)).clamp(0, 1)
-    share, why = trust(shown, float(estimate_noise(shown)), partial(_run, runner))
+    unblurred = network.unblurred(shown) if hasattr(network, "unblurred") else None
+    share, why = trust(shown, float(estimate_noise(shown)), partial(_run, runner), unblurred)
     if why is not None:
         return replace(prepared, restorer=None, unchanged=why)
     return replace(

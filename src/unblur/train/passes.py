@@ -29,6 +29,10 @@ def _mprnet(network: MPRNet, batch: Batch) -> Sequence[Tensor]:
 def _dpanet(network: DPANet, batch: Batch) -> Sequence[Tensor]:
     """All three levels in training; on squares of pixels only the finest is a picture."""
     if network.step > 1:
+        # The filter by itself is judged by itself: what comes behind may have learned nothing yet.
+        behind = (*network.estimator.parameters(), *network.restorer.parameters())
+        if network.wiener and not any(each.requires_grad for each in behind):
+            return [network.deconvolve(batch.blurred)]
         return [network(batch.blurred)]
     if network.blind:
         prior = network.prior(batch.blurred)

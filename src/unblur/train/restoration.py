@@ -42,6 +42,8 @@ class Restoration(LightningModule):
         weights: what to start from: the name of weights, or a file.
         state: folder `state` of another run, to start from its weights, their average, and what its
             optimiser remembers.
+        learns: parts of the network that learn, by the names of its modules, such as "restorer"; the
+            others stay as they are. All of them if not given.
         whiten: begin with first convolutions that whiten what they see (blind dpanet; nothing where
             there are weights or a state).
         loss: of `LOSSES`, summed over all that the network gives (`through`).
@@ -66,6 +68,7 @@ class Restoration(LightningModule):
         arguments: dict[str, Any] | None = None,
         weights: str | None = None,
         state: str | None = None,
+        learns: Sequence[str] | None = None,
         whiten: bool = False,
         loss: str = "l1",
         optimizer: str = "adam",
@@ -94,6 +97,8 @@ class Restoration(LightningModule):
             if self.begun is None
             else find(network).architecture.from_state(self.begun.weights).train()
         )
+        if learns is not None:
+            _freeze(self.network, learns)
         self.whiten = whiten and weights is None and state is None
         self.loss = loss
         self.optimizer_of = {
@@ -196,3 +201,15 @@ def _build(
         return found.architecture(**{**found.arguments, **arguments})
     except TypeError as error:
         raise ParameterError(f"arguments do not fit {name}: {error}") from error
+
+
+def _freeze(network: Network, learns: Sequence[str]) -> None:
+    """Let some parts learn, and no others."""
+    parts = {name for name, part in network.named_children() if any(True for _ in part.parameters())}
+    if not learns or not parts.issuperset(learns):
+        raise ParameterError(
+            f"learns must name parts of {network.title}, which are {', '.join(sorted(parts))}; got "
+            f"{', '.join(learns) or 'none'}"
+        )
+    for name, part in network.named_children():
+        part.requires_grad_(name in learns)

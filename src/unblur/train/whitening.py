@@ -10,15 +10,15 @@ from typing_extensions import override
 
 from unblur.errors import ParameterError
 from unblur.nets.attention import SelfAttention
-from unblur.nets.bank import Mixture
+from unblur.nets.blind_wiener import BlindWiener
 from unblur.nets.dpanet import DPANet
 from unblur.nets.dpe import ResidualBlock
 from unblur.train.stream import Examples, Ticket
 
 __all__ = ["Whiten", "whiten"]
 
-# Variance of what counts as noise, which is not enlarged further; of logarithms of energies.
-_NOISE, _ALIKE = 1e-3, 3e-2
+# Variance of what counts as noise, which is not enlarged further.
+_NOISE = 1e-3
 # Of a residual block's change, beside what it changes; and of the gates, which begin nearly open.
 _CHANGE, _OPEN = 0.4, 2.0
 # Pictures that are looked at, and their numbers, which no step has.
@@ -34,8 +34,8 @@ def whiten(network: DPANet, pictures: Tensor) -> None:
     first convolutions are the principal components of squares of pixels, each divided by its
     deviation: first of the middle alone, then, where there are more channels, of what the
     neighbours add. Other convolutions are drawn so that features keep their size. Where there is a
-    bank, the first convolutions see the picture alone at first, and the energies from which its
-    mixture is chosen are whitened likewise.
+    blind Wiener filter, the first convolutions see the picture alone at first, and the logarithms
+    of powers that it reads have mean 0 and variance 1.
 
     Args:
         network: is changed in place.
@@ -59,8 +59,8 @@ def whiten(network: DPANet, pictures: Tensor) -> None:
         raise ParameterError("model.whiten is for blind networks of dpanet")
     with torch.no_grad():
         _draw(network)
-        if network.mixture is not None:
-            _energies(network.mixture, pictures)
+        if network.blind_wiener is not None:
+            _powers(network.blind_wiener, pictures)
         seen = unfold(pixel_unshuffle(pictures, network.step), 3).transpose(1, 2).flatten(0, 1)
         for convolution in (
             network.estimator.encoder.extract.first,
@@ -93,15 +93,12 @@ def _components(convolution: Any, seen: Tensor) -> None:
     convolution.bias.copy_(-(weights @ mean))
 
 
-def _energies(mixture: Mixture, pictures: Tensor) -> None:
-    """Let the first layer of a mixture see energies of variance 1 that are not correlated."""
-    seen = mixture.energies(*mixture.bank(pictures)).transpose(0, 1).flatten(1)
-    values, vectors = torch.linalg.eigh(torch.cov(seen, correction=0))
-    first: Any = mixture.choose[0]
-    drawn = torch.randn(first.out_channels, len(seen)) / len(seen) ** 0.5
-    weights = drawn @ (vectors / (values + _ALIKE).sqrt()).T
-    first.weight.copy_(weights[..., None, None])
-    first.bias.copy_(-(weights @ seen.mean(1)))
+def _powers(filtering: BlindWiener, pictures: Tensor) -> None:
+    """Let the first layer see what it was drawn for: features of mean 0 and, all in all, variance 1."""
+    seen = filtering.seen(pictures).flatten(0, -2)
+    first = filtering.first
+    first.weight.div_(seen.std(0).mean())
+    first.bias.sub_(first.weight @ seen.mean(0))
 
 
 def _draw(network: DPANet) -> None:
