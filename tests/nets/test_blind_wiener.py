@@ -7,16 +7,8 @@ import torch
 from skimage import data
 from torch import Tensor
 
-from unblur.nets.blind_wiener import (
-    BLURS,
-    HOP,
-    LEVELS,
-    WINDOW,
-    BlindWiener,
-    Blur,
-    inverse_filters,
-    transfer,
-)
+from unblur.nets.blind_wiener import HOP, BlindWiener
+from unblur.nets.inverses import BLURS, LEVELS, WINDOW, Blur, inverse_filters, transfer
 
 CHOSEN = [*range(0, len(BLURS), 23), len(BLURS) - 1]
 
@@ -54,7 +46,9 @@ def test_each_inverse_undoes_its_blur(grey, index):
     seen = blurred(grey, BLURS[index], 0.005)
     # The middle of the picture repeated, as it was blurred.
     image = seen.repeat(2, 2).roll((128, 128), (0, 1))
-    found = seen + choosing(index, 3 if long else 1)(image.expand(1, 3, -1, -1))[0, 0, 128:384, 128:384]
+    found = (
+        seen + choosing(index, 3 if long else 1)(image.expand(1, 3, -1, -1))[0, 0, 128:384, 128:384]
+    )
     before, after = ((each - grey).square().mean() for each in (seen, found))
     assert after < (0.9 if long else 0.8) * before
 

@@ -123,6 +123,15 @@ def test_a_network_that_says_there_is_a_blur_is_believed_where_no_detail_is_seen
     assert share == pytest.approx(least + (1 - least) * part, abs=0.01)
 
 
+def test_without_noise_edges_decide_whatever_the_network_says(sharp):
+    assert trust(sharp, 0.0, lambda image: 0.9 * image, 0.0).share == 0
+
+
+def test_wide_edges_that_get_narrower_count_half_where_the_network_sees_no_blur(sharp):
+    soft, less = softened(sharp, 2), softened(sharp, 1)
+    assert trust(soft, 0.0, lambda _image: less, 0.9) == (0.5, None)
+
+
 def test_what_changes_too_much_is_a_pattern_whatever_the_network_says(sharp):
     stripes = 0.3 * (torch.arange(sharp.shape[-1]) % 40 < 20) + 0.3
     striped = stripes.expand(sharp.shape)

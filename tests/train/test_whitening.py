@@ -68,7 +68,9 @@ def test_with_a_filter_powers_are_whitened_and_the_picture_comes_first(pictures)
     whiten(network, pictures)
     first, seen = network.blind_wiener.first, network.blind_wiener.seen(pictures).flatten(0, -2)
     scaled = (seen - seen.mean(0)) / seen.std(0).mean()
-    torch.testing.assert_close(first(seen), scaled @ drawn.T + first.bias + first.weight @ seen.mean(0))
+    torch.testing.assert_close(
+        first(seen), scaled @ drawn.T + first.bias + first.weight @ seen.mean(0)
+    )
     assert not network.restorer.encoder.extract.first.weight[:, 12:].any()
 
 

@@ -1,6 +1,7 @@
 """The methods that are networks: weights by name, a runner that stays, tiles through it."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -12,7 +13,7 @@ from unblur.blur.noise_level import estimate_noise
 from unblur.errors import WeightsError
 from unblur.progress import Progress, report
 from unblur.restore.gathering import through
-from unblur.restore.guard import trust
+from unblur.restore.guard import Trust, trust
 from unblur.restore.method import Build, Given, Prepared, Restorer, Tile
 from unblur.restore.page import Page, Values
 from unblur.restore.parameters import Parameter
@@ -161,7 +162,9 @@ def build_network(parameters: Networked, device: torch.device) -> Build:
     }
     restorer = _restorer(network, runner, parameters.batch)
     prepare = partial(_prepare, network, restorer, measured)
-    return partial(_guarded, prepare, runner, network) if getattr(parameters, "guard", False) else prepare
+    if not getattr(parameters, "guard", False):
+        return prepare
+    return partial(_guarded, prepare, partial(_judged, network, runner))
 
 
 def _load(parameters: Networked) -> Any:
@@ -202,8 +205,7 @@ def _prepare(  # noqa: PLR0917 - the last three are those of `Build`
 
 def _guarded(
     prepare: Build,
-    runner: "Runner",
-    network: Any,
+    judge: Callable[[Tensor], Trust],
     page: Page,
     given: Given,
     progress: Progress | None,
@@ -215,9 +217,7 @@ def _guarded(
     prepared = prepare(page, given, progress)
     if given.prior is not None:
         return prepared
-    shown = page.read(_middle(page)).clamp(0, 1)
-    unblurred = network.unblurred(shown) if hasattr(network, "unblurred") else None
-    share, why = trust(shown, float(estimate_noise(shown)), partial(_run, runner), unblurred)
+    share, why = judge(page.read(_middle(page)).clamp(0, 1))
     if why is not None:
         return replace(prepared, restorer=None, unchanged=why)
     return replace(
@@ -225,6 +225,11 @@ def _guarded(
         restorer=None if prepared.restorer is None else _in_part(prepared.restorer, share),
         measured={**prepared.measured, "share": share},
     )
+
+
+def _judged(network: Any, runner: "Runner", shown: Tensor) -> Trust:
+    unblurred = network.unblurred(shown) if hasattr(network, "unblurred") else None
+    return trust(shown, float(estimate_noise(shown)), partial(_run, runner), unblurred)
 
 
 def _in_part(restorer: Restorer, share: float) -> Restorer:

@@ -42,8 +42,8 @@ class Restoration(LightningModule):
         weights: what to start from: the name of weights, or a file.
         state: folder `state` of another run, to start from its weights, their average, and what its
             optimiser remembers.
-        learns: parts of the network that learn, by the names of its modules, such as "restorer"; the
-            others stay as they are. All of them if not given.
+        learns: parts of the network that learn, by the names of its modules (such as "restorer");
+            the others stay as they are. All of them if not given.
         whiten: begin with first convolutions that whiten what they see (blind dpanet; nothing where
             there are weights or a state).
         loss: of `LOSSES`, summed over all that the network gives (`through`).
@@ -205,7 +205,9 @@ def _build(
 
 def _freeze(network: Network, learns: Sequence[str]) -> None:
     """Let some parts learn, and no others."""
-    parts = {name for name, part in network.named_children() if any(True for _ in part.parameters())}
+    parts = {
+        name for name, part in network.named_children() if any(True for _ in part.parameters())
+    }
     if not learns or not parts.issuperset(learns):
         raise ParameterError(
             f"learns must name parts of {network.title}, which are {', '.join(sorted(parts))}; got "

@@ -94,7 +94,7 @@ def _components(convolution: Any, seen: Tensor) -> None:
 
 
 def _powers(filtering: BlindWiener, pictures: Tensor) -> None:
-    """Let the first layer see what it was drawn for: features of mean 0 and, all in all, variance 1."""
+    """Let the first layer see what it was drawn for: mean 0 and, all in all, variance 1."""
     seen = filtering.seen(pictures).flatten(0, -2)
     first = filtering.first
     first.weight.div_(seen.std(0).mean())
