@@ -135,7 +135,7 @@ def _gains(
     before = measure(blurred, sharp)
     found = unblur.deblur(blurred, "dpanet")
     guarded = measure(found.image, sharp) - before
-    if found.report.unchanged is None:
+    if found.report.measured.get("share") == 1.0:
         return before, guarded, guarded
     insisted = unblur.deblur(blurred, "dpanet", guard=False)
     return before, guarded, measure(insisted.image, sharp) - before

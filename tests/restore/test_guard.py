@@ -123,20 +123,6 @@ def test_a_network_that_says_there_is_a_blur_is_believed_where_no_detail_is_seen
     assert share == pytest.approx(least + (1 - least) * part, abs=0.01)
 
 
-def test_hard_edges_speak_against_a_blur():
-    across, down = torch.arange(300.0), torch.arange(300.0)[:, None]
-    striped = (0.45 + 0.1 * ((0.87 * across + 0.5 * down) / 60 % 1 < 0.5)).expand(1, 3, -1, -1)
-    seen = noisy(striped)
-    assert edge_width(seen) < 0.3
-
-    def run(_image: Tensor) -> Tensor:
-        return softened(striped, 0.7)
-
-    least = noise_share(seen, run(seen), NOISE, run)
-    assert least < 0.7
-    assert trust(seen, NOISE, run, 0.0).share == pytest.approx(least + (1 - least) / 2, abs=0.01)
-
-
 def test_without_noise_edges_decide_whatever_the_network_says(sharp):
     assert trust(sharp, 0.0, lambda image: 0.9 * image, 0.0).share == 0
 

@@ -30,9 +30,6 @@ _WORTH = 0.98
 # with noise it finds three under 0.6 and none under 0.44; of blurred ones three of four are under
 # 0.34.
 _SURE, _DOUBT = 0.3, 0.6
-# It is believed by half where edges are as hard as those of 21 of the 24 sharp ones, and of one in
-# five of the blurred ones, which are sharp in a part or in a direction.
-_HARD, _DESPITE = 0.3, 0.5
 # At the finest scale a blurred picture is noise and nothing else, so that all of it is taken.
 _SOME, _ALL = 0.5, 0.9
 # What changes more than this is the end of a pattern: energies, of what is taken at the finest
@@ -80,8 +77,6 @@ def trust(
         # Where a picture is so soft that it has no edges, some must appear.
         wide = soft and edge_width(restored) is not None
         blurred = float(wide) if unblurred is None else _rise(unblurred, _DOUBT, _SURE)
-        if unblurred is not None and before is not None and before < _HARD:
-            blurred *= _DESPITE
         share = noise_share(shown, restored, noise, run, blurred=blurred, wide=wide)
         why = None if share > 0 else f"what would change is detail and not noise; {_INSIST}"
         return Trust(share, why)
