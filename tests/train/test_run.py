@@ -21,6 +21,7 @@ from unblur.errors import OutputError, ParameterError
 from unblur.train.curves import read_rows
 from unblur.train.keeping import Stopped, latest
 from unblur.train.restoration import Diverged, Restoration
+from unblur.train.state import State
 
 Trained = Callable[..., Path]
 SOURCE = Path(__file__).parents[2] / "src"
@@ -353,3 +354,15 @@ def test_parts_learn_one_after_the_other(trained: Trained) -> None:
         if of_filter:
             assert torch.equal(whole[name], filtered[name]), name
     assert any(not torch.equal(whole[name], filtered[name]) for name in begun)
+
+
+def test_what_does_not_learn_is_the_average_of_its_state(trained: Trained) -> None:
+    built = "--model.arguments", '{"width": 2, "blocks": 1, "step": 2, "wiener": true}'
+    first = trained("first", *built, "--model.learns", "blind_wiener")
+    begun = State.load(first / "state")
+    behind = ("--model.state", str(first / "state"), "--model.learns", "[estimator, restorer]")
+    ended = State.load(trained("second", *built, *behind) / "state")
+    for name, tensor in begun.average.items():
+        if name.startswith("blind_wiener"):
+            assert torch.equal(ended.weights[name], tensor), name
+            torch.testing.assert_close(ended.average[name], tensor, atol=1e-7, rtol=1e-6)

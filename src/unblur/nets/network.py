@@ -34,6 +34,7 @@ class NetSpec:
         radius: of the receptive field of the convolutions; None is the halo.
         bytes_as_graph: `bytes_per_pixel` where the network is compiled as one graph, which holds
             tensors that are otherwise made in strips of rows; None is the same.
+        least_halo: pixels that a tile must see beyond its core whatever memory there is.
     """
 
     multiple_of: int
@@ -43,6 +44,7 @@ class NetSpec:
     bytes_fixed: int = 0
     radius: int | None = None
     bytes_as_graph: int | None = None
+    least_halo: int = 32
 
 
 class Network(nn.Module, PyTorchModelHubMixin, library_name="unblur"):

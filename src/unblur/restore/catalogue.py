@@ -119,7 +119,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="dpanet",
         summary="restores by a network that estimates the blur place by place, DPA-Net",
-        when="soft focus or short motion, also where they vary over the frame, with noise",
+        when="defocus, soft focus or straight motion, also where they vary, with noise",
         needs_kernel=False,
         parameters=DPANet,
         build=build_network,

@@ -36,8 +36,6 @@ __all__ = [
 
 # Where tiles agree with the whole, hardly anything is left to be blended.
 _RAMP = 8
-# Tiles see no less than this around them, however short the memory is.
-_LEAST_HALO = 32
 # Side of what is tried.
 _TRIED = 512
 
@@ -268,7 +266,7 @@ def _restorer(network: "Network", runner: "Runner", batch: int) -> Restorer:
         bytes_fixed=spec.bytes_fixed,
         multiple_of=spec.multiple_of,
         ramp=None if spec.global_statistics else _RAMP,
-        least_halo=_LEAST_HALO,
+        least_halo=spec.least_halo,
         together=batch,
         remark=remark if spec.global_statistics else None,
     )

@@ -43,7 +43,7 @@ class Restoration(LightningModule):
         state: folder `state` of another run, to start from its weights, their average, and what its
             optimiser remembers.
         learns: parts of the network that learn, by the names of its modules (such as "restorer");
-            the others stay as they are. All of them if not given.
+            the others stay as they are: of a state, its average. All of them if not given.
         whiten: begin with first convolutions that whiten what they see (blind dpanet; nothing where
             there are weights or a state).
         loss: of `LOSSES`, summed over all that the network gives (`through`).
@@ -58,6 +58,9 @@ class Restoration(LightningModule):
         factor: by which "plateau" reduces the rate.
         patience: validations without an improvement that "plateau" waits for.
         scores: of `SCORES`, measured in validation.
+
+    Raises:
+        ParameterError: `loss`, `scores` or `learns` name what there is not.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Restoration(LightningModule):
         arguments: dict[str, Any] | None = None,
         weights: str | None = None,
         state: str | None = None,
-        learns: Sequence[str] | None = None,
+        learns: Sequence[str] | str | None = None,
         whiten: bool = False,
         loss: str = "l1",
         optimizer: str = "adam",
@@ -98,7 +101,7 @@ class Restoration(LightningModule):
             else find(network).architecture.from_state(self.begun.weights).train()
         )
         if learns is not None:
-            _freeze(self.network, learns)
+            self._freeze([learns] if isinstance(learns, str) else learns)
         self.whiten = whiten and weights is None and state is None
         self.loss = loss
         self.optimizer_of = {
@@ -119,6 +122,26 @@ class Restoration(LightningModule):
         self.validated: dict[str, float] = {}
         meters = ["val_loss", *(f"val_{s}" for s in scores), *(f"val_{s}_input" for s in scores)]
         self.meters = ModuleDict({name: MeanMetric() for name in meters})
+
+    def _freeze(self, learns: Sequence[str]) -> None:
+        """Let some parts learn, and no others."""
+        children = dict(self.network.named_children())
+        parts = {name for name, part in children.items() if any(True for _ in part.parameters())}
+        if not learns or not parts.issuperset(learns):
+            raise ParameterError(
+                f"learns must name parts of {self.network.title}, which are "
+                f"{', '.join(sorted(parts))}; got {', '.join(learns) or 'none'}"
+            )
+        still = parts.difference(learns)
+        for name in still:
+            children[name].requires_grad_(requires_grad=False)
+        if self.begun is not None:
+            kept = {
+                entry: tensor
+                for entry, tensor in self.begun.average.items()
+                if entry.split(".")[0] in still
+            }
+            self.network.load_state_dict(kept, strict=False)
 
     def outputs(self, batch: Batch) -> Sequence[Tensor]:
         """What the network makes of a batch, the final result first."""
@@ -201,17 +224,3 @@ def _build(
         return found.architecture(**{**found.arguments, **arguments})
     except TypeError as error:
         raise ParameterError(f"arguments do not fit {name}: {error}") from error
-
-
-def _freeze(network: Network, learns: Sequence[str]) -> None:
-    """Let some parts learn, and no others."""
-    parts = {
-        name for name, part in network.named_children() if any(True for _ in part.parameters())
-    }
-    if not learns or not parts.issuperset(learns):
-        raise ParameterError(
-            f"learns must name parts of {network.title}, which are {', '.join(sorted(parts))}; got "
-            f"{', '.join(learns) or 'none'}"
-        )
-    for name, part in network.named_children():
-        part.requires_grad_(name in learns)
