@@ -24,3 +24,10 @@ def test_as_data(command: Callable[..., Any]) -> None:
     for entry in described:
         assert entry["licence"]
         assert entry["macs"]["1280x720"] > entry["macs"]["256x256"] > 0
+
+
+def test_weights_that_come_along_have_their_own_licence(command) -> None:
+    found = json.loads(command("networks", "--json").out)
+    licences = {(each["network"], each["variant"]): each["licence"] for each in found}
+    assert licences["dpanet", "general"] == "MIT"
+    assert licences["dpanet", "small"] == "none published"

@@ -39,7 +39,9 @@ def networks(
 
 def _described(variant: "Variant") -> dict[str, Any]:
     from unblur.nets.costs import costs
+    from unblur.nets.weights import list_weights
 
+    shipped = {each.name: each.notes.get("licence") for each in list_weights() if each.shipped}
     network = variant.build(device="meta")
     counted = {name: costs(network, size) for name, size in _SIZES.items()}
     return {
@@ -47,7 +49,8 @@ def _described(variant: "Variant") -> dict[str, Any]:
         "variant": variant.variant,
         "parameters": sum(each.numel() for each in network.parameters()),
         "macs": {name: each.macs for name, each in counted.items()},
-        "licence": network.licence,
+        # Published weights have one licence, those that come along another.
+        "licence": shipped.get(f"{variant.name}-{variant.variant}") or network.licence,
     }
 
 
