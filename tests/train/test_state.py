@@ -113,8 +113,10 @@ def test_a_state_that_comes_along_is_one_to_go_on_from(name, architecture):
     network = architecture.from_state(found.weights)
     architecture.from_state(found.average)
     parameters = dict(network.named_parameters())
-    assert found.moments["exp_avg"].keys() == parameters.keys()
-    assert all((found.moments["exp_avg_sq"][name] >= 0).all() for name in parameters)
+    # The filter in front was trained by itself: its optimiser begins anew.
+    remembered = {entry for entry in parameters if not entry.startswith("blind_wiener")}
+    assert found.moments["exp_avg"].keys() == found.moments["exp_avg_sq"].keys() == remembered
+    assert all((entry >= 0).all() for entry in found.moments["exp_avg_sq"].values())
     assert found.steps > 0
     assert all(file.stat().st_size <= 16e6 for file in folder.iterdir())
 
