@@ -196,7 +196,10 @@ def _added(windows: Tensor) -> Tensor:
 
 
 def _tapered(windows: Tensor, *, weighted: bool = True) -> Tensor:
-    """Windows less their means, under a Hann window or as they are, under a Hann window."""
+    """Windows under a Hann window, less their means, which are those under that window or plain.
+
+    What the shipped weights have learned from depends on which.
+    """
     wave = torch.hann_window(windows.shape[-1], device=windows.device)
     weights = wave[:, None] * wave
     share = weights / weights.sum() if weighted else torch.full_like(weights, 1 / weights.numel())

@@ -108,7 +108,7 @@ class DPANet(Network):
             bytes_per_pixel=max(held, _BYTES_OF_WIENER if self.wiener else 0),
             bytes_fixed=_BYTES_OF_FILTERS if self.wiener else 0,
             # With less, windows near the core have other spectra: 35 grey levels were seen.
-            least_halo=BlindWiener.halo if self.wiener else 32,
+            least_halo=BlindWiener.halo if self.wiener else NetSpec.least_halo,
         )
 
     @classmethod
@@ -210,10 +210,6 @@ class DPANet(Network):
         with torch.no_grad():
             here = image.to(self.blind_wiener.first.weight.device)
             return float(self.blind_wiener.unblurred(here).mean())
-
-    def deconvolve(self, image: Tensor) -> Tensor:
-        """Give what both parts begin with, (B, 3, H, W): the picture behind the filter, if any."""
-        return image if self.blind_wiener is None else image + self.blind_wiener(image)
 
     def forward(self, image: Tensor) -> Tensor:
         """Restore pictures (B, 3, H, W) of any size, the prior estimated from themselves.

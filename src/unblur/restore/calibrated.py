@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["calibrated", "prior_estimator"]
 
 _RAMP = 8
-_LEAST_HALO = 32
 
 
 def prior_estimator(weights: str, device: torch.device) -> PriorEstimator:
@@ -65,7 +64,7 @@ def calibrated(network: "DPANet", prior: StoredPrior, device: torch.device) -> R
         bytes_fixed=spec.bytes_fixed,
         multiple_of=spec.multiple_of,
         ramp=None if spec.global_statistics else _RAMP,
-        least_halo=_LEAST_HALO,
+        least_halo=spec.least_halo,
     )
 
 

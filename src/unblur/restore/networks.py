@@ -226,8 +226,8 @@ def _guarded(
 
 
 def _judged(network: Any, runner: "Runner", shown: Tensor) -> Trust:
-    unblurred = network.unblurred(shown) if hasattr(network, "unblurred") else None
-    return trust(shown, float(estimate_noise(shown)), partial(_run, runner), unblurred)
+    noise = float(estimate_noise(shown))
+    return trust(shown, noise, partial(_run, runner), network.unblurred(shown))
 
 
 def _in_part(restorer: Restorer, share: float) -> Restorer:

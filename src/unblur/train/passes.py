@@ -31,8 +31,9 @@ def _dpanet(network: DPANet, batch: Batch) -> Sequence[Tensor]:
     if network.step > 1:
         # The filter by itself is judged by itself: what comes behind may have learned nothing yet.
         behind = (*network.estimator.parameters(), *network.restorer.parameters())
-        if network.wiener and not any(each.requires_grad for each in behind):
-            return [network.deconvolve(batch.blurred)]
+        filtering = network.blind_wiener
+        if filtering is not None and not any(each.requires_grad for each in behind):
+            return [batch.blurred + filtering(batch.blurred)]
         return [network(batch.blurred)]
     if network.blind:
         prior = network.prior(batch.blurred)
