@@ -8,6 +8,8 @@ import torch
 from PIL import Image
 
 from unblur.errors import InputError
+from unblur.nets.blind_wiener import HOP
+from unblur.nets.inverses import WINDOW
 from unblur.train.batch import Batch
 from unblur.train.losses import multi_level
 from unblur.train.names import CONFIGS, config_file
@@ -69,6 +71,13 @@ def test_each_learns_from_a_batch(name: str) -> None:
     model.eval()
     with torch.no_grad():
         assert model.outputs(batch)[0].shape == sharp.shape
+
+
+@pytest.mark.parametrize("name", ["blind-wiener", "dpanet-general"])
+def test_patches_are_as_large_as_what_a_spectrum_is_the_mean_over(name: str) -> None:
+    data = parse(name, ["--data.root", "x"]).data
+    assert data.patch >= WINDOW + 2 * HOP
+    assert not data.progressive
 
 
 def test_the_published_recipes_are_as_published() -> None:

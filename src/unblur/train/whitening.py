@@ -34,8 +34,8 @@ def whiten(network: DPANet, pictures: Tensor) -> None:
     first convolutions are the principal components of squares of pixels, each divided by its
     deviation: first of the middle alone, then, where there are more channels, of what the
     neighbours add. Other convolutions are drawn so that features keep their size. Where there is a
-    blind Wiener filter, the first convolutions see the picture alone at first, and the logarithms
-    of powers that it reads have mean 0 and variance 1.
+    blind Wiener filter, they take nothing at first of what it adds, beside the picture, and the
+    logarithms of powers that it reads have mean 0 and variance 1.
 
     Args:
         network: is changed in place.
